@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A bump allocator with one free list per power-of-two size class. It never
+ * moves an object and never returns memory to the system before the machine
+ * is destroyed, which is what makes a machine a plain range of bytes.
+ */
+#include "daxsim/sim/arena.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, size) ((void)(p), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(p, size) ((void)(p), (void)(size))
+#endif
+
+/* Poison a page behind what is handed out: the whole reserve would cost real shadow memory. */
+static void poison_top(struct arena *a)
+{
+	ASAN_POISON_MEMORY_REGION(a->base + a->used,
+				  min_t(size_t, PAGE_SIZE, a->reserved - a->used));
+}
+
+int arena_init(struct arena *a, size_t reserve)
+{
+	void *p = mmap(NULL, reserve, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*a = (struct arena){ .base = p, .reserved = reserve };
+	poison_top(a);
+	return 0;
+}
+
+void arena_destroy(struct arena *a)
+{
+	if (a->base) {
+		/* The next mapping at this address must not inherit the poison. */
+		ASAN_UNPOISON_MEMORY_REGION(a->base,
+					    min_t(size_t, a->clean + PAGE_SIZE, a->reserved));
+		munmap(a->base, a->reserved);
+	}
+	*a = (struct arena){ 0 };
+}
+
+static unsigned int size_class(size_t size)
+{
+	if (size <= 1UL << ARENA_MIN_SHIFT)
+		return 0;
+	return 64 - __builtin_clzl(size - 1) - ARENA_MIN_SHIFT;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+	unsigned int class = size_class(size);
+	size_t room = size, dirty;
+	char *p;
+
+	if (size > a->reserved)
+		return NULL;
+	/* arena_free() must be able to put a link there. */
+	size = max_t(size_t, size, sizeof(void *));
+	if (class < ARENA_CLASSES) {
+		room = 1UL << (class + ARENA_MIN_SHIFT);
+		p = a->free[class];
+		if (p) {
+			ASAN_UNPOISON_MEMORY_REGION(p, room);
+			memcpy(&a->free[class], p, sizeof(void *));
+			memset(p, 0, room);
+			ASAN_POISON_MEMORY_REGION(p + size, room - size);
+			return p;
+		}
+	}
+	room = (room + 15) & ~15UL;
+	if (room > a->reserved - a->used)
+		return NULL;
+	p = a->base + a->used;
+	dirty = min_t(size_t, room, a->clean - a->used);
+	/* Nothing was ever poisoned beyond the page behind what was handed out. */
+	ASAN_UNPOISON_MEMORY_REGION(p, min_t(size_t, room, dirty + PAGE_SIZE));
+	memset(p, 0, dirty);
+	a->used += room;
+	a->clean = max_t(size_t, a->clean, a->used);
+	ASAN_POISON_MEMORY_REGION(p + size, room - size);
+	poison_top(a);
+	return p;
+}
+
+/* Objects beyond the largest class are never used again. */
+void arena_free(struct arena *a, void *p, size_t size)
+{
+	unsigned int class = size_class(size);
+
+	if (!p)
+		return;
+	if (class < ARENA_CLASSES) {
+		memcpy(p, &a->free[class], sizeof(void *));
+		a->free[class] = p;
+		size = 1UL << (class + ARENA_MIN_SHIFT);
+	}
+	ASAN_POISON_MEMORY_REGION(p, size);
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+	size_t len = strlen(s) + 1;
+	char *p = arena_alloc(a, len);
+
+	return p ? memcpy(p, s, len) : NULL;
+}
