@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ext2: no unwritten extents, no journal; one truncate_mutex per inode guards
+ * its block map (Linux 4.0 fs/ext2/inode.c). Which indirect blocks exist is
+ * kept exactly, because they take space and show in st_blocks; what is in them
+ * is not, because the extent map says it.
+ */
+#include <errno.h>
+
+#include "backends/fs/fs.h"
+#include "daxsim/kernel/fault.h"
+#include "daxsim/kernel/inode.h"
+#include "daxsim/kernel/truncate.h"
+#include "daxsim/sim/sim.h"
+
+#define NDIR 12ULL			/* blocks that the inode points to itself */
+#define PTRS 1024ULL			/* pointers in an indirect block */
+#define MAX_DEPTH 3
+
+/*
+ * Indirect blocks are numbered so that a parent comes before its children:
+ * first the single one, then the double root and its leaves, then the triple
+ * root, its middle blocks and its leaves. The map has number -> device block.
+ */
+#define DIND_ROOT 1ULL
+#define DIND_LEAF (DIND_ROOT + 1)
+#define TIND_ROOT (DIND_LEAF + PTRS)
+#define TIND_MID (TIND_ROOT + 1)
+#define TIND_LEAF (TIND_MID + PTRS)
+#define DIND_START (NDIR + PTRS)
+#define TIND_START (DIND_START + PTRS * PTRS)
+
+/* The numbers of the indirect blocks on the way to @iblock, root first. Returns how many. */
+static unsigned int indirect_path(u64 iblock, u64 path[MAX_DEPTH])
+{
+	if (iblock < NDIR)
+		return 0;
+	if (iblock < DIND_START) {
+		path[0] = 0;
+		return 1;
+	}
+	if (iblock < TIND_START) {
+		path[0] = DIND_ROOT;
+		path[1] = DIND_LEAF + (iblock - DIND_START) / PTRS;
+		return 2;
+	}
+	path[0] = TIND_ROOT;
+	path[1] = TIND_MID + (iblock - TIND_START) / (PTRS * PTRS);
+	path[2] = TIND_LEAF + (iblock - TIND_START) / PTRS;
+	return 3;
+}
+
+/* The blocks of the file, [*first, *end), that indirect block @n leads to. */
+static void indirect_range(u64 n, u64 *first, u64 *end)
+{
+	u64 len = PTRS;
+
+	if (n == 0) {
+		*first = NDIR;
+	} else if (n == DIND_ROOT) {
+		*first = DIND_START;
+		len = PTRS * PTRS;
+	} else if (n < TIND_ROOT) {
+		*first = DIND_START + (n - DIND_LEAF) * PTRS;
+	} else if (n == TIND_ROOT) {
+		*first = TIND_START;
+		len = PTRS * PTRS * PTRS;
+	} else if (n < TIND_LEAF) {
+		len = PTRS * PTRS;
+		*first = TIND_START + (n - TIND_MID) * len;
+	} else {
+		*first = TIND_START + (n - TIND_LEAF) * PTRS;
+	}
+	*end = *first + len;
+}
+
+/* How many blocks from @iblock on have their pointers side by side. */
+static u64 pointers_left(u64 iblock)
+{
+	return iblock < NDIR ? NDIR - iblock : PTRS - (iblock - NDIR) % PTRS;
+}
+
+static int ext2_init_inode(struct inode *inode)
+{
+	struct arena *a = &inode->i_sb->sim->arena;
+	struct extent_map *indirect = arena_alloc(a, sizeof(*indirect));
+
+	if (!indirect)
+		return -ENOMEM;
+	extent_map_init(indirect, a);
+	inode->i_private = indirect;
+	return 0;
+}
+
+static void free_indirect(struct inode *inode, u64 n)
+{
+	struct extent_map *indirect = inode->i_private;
+	const struct extent *e = extent_find(indirect, n);
+	block_t block = e->pblk + (n - e->lblk);
+
+	if (extent_remove(indirect, n, 1, NULL, NULL))
+		return;
+	inode->i_meta_blocks--;
+	free_blocks(inode->i_sb, block, 1);
+}
+
+/* Free the indirect blocks that reach past @iblock and lead to nothing any more. */
+static void ext2_free_branches(struct inode *inode, u64 iblock)
+{
+	const struct extent_map *indirect = inode->i_private;
+	u64 n = 0;
+
+	for (;;) {
+		const struct extent *e = extent_find_next(indirect, n), *data;
+		u64 first, end;
+
+		if (!e)
+			return;
+		n = max_t(u64, n, e->lblk);
+		indirect_range(n, &first, &end);
+		data = extent_find_next(&inode->extents, first);
+		if (end > iblock && (!data || data->lblk >= end))
+			free_indirect(inode, n);
+		n++;
+	}
+}
+
+/* Allocate the indirect blocks that the way to @iblock lacks. */
+static int ext2_alloc_branch(struct inode *inode, u64 iblock)
+{
+	struct extent_map *indirect = inode->i_private;
+	u64 path[MAX_DEPTH], len;
+	unsigned int depth = indirect_path(iblock, path);
+
+	for (unsigned int i = 0; i < depth; i++) {
+		block_t block;
+		int err;
+
+		if (extent_find(indirect, path[i]))
+			continue;
+		err = alloc_blocks(inode, 0, 1, &block, &len);
+		if (err)
+			return err;
+		err = extent_insert(indirect, path[i], block, 1, false);
+		if (err) {
+			free_blocks(inode->i_sb, block, 1);
+			return err;
+		}
+		inode->i_meta_blocks++;
+	}
+	return 0;
+}
+
+/* Where to go on: behind the block of the file before, if that has one. */
+static block_t ext2_find_goal(const struct inode *inode, u64 iblock)
+{
+	const struct extent *before = iblock ? extent_find(&inode->extents, iblock - 1) : NULL;
+
+	return before ? before->pblk + before->len : 0;
+}
+
+static bool map_found(struct inode *inode, sector_t iblock, struct buffer_head *bh)
+{
+	const struct extent *e = extent_lookup(inode, iblock);
+
+	if (!e || e->lblk > iblock)
+		return false;
+	bh->b_state = BH_Mapped;
+	bh->b_blocknr = e->pblk + (iblock - e->lblk);
+	bh->b_size = min_t(u64, bh->b_size, (extent_end(e) - iblock) << PAGE_SHIFT);
+	return true;
+}
+
+/* Allocate at @iblock, a hole. truncate_mutex is held. */
+static int ext2_alloc(struct inode *inode, sector_t iblock, struct buffer_head *bh)
+{
+	const struct extent *next = extent_find_next(&inode->extents, iblock);
+	u64 want = min_t(u64, bh->b_size >> PAGE_SHIFT, pointers_left(iblock)), len;
+	block_t block;
+	int err;
+
+	if (next)
+		want = min_t(u64, want, next->lblk - iblock);
+	err = ext2_alloc_branch(inode, iblock);
+	if (err)
+		return err;
+	err = alloc_blocks(inode, ext2_find_goal(inode, iblock), want, &block, &len);
+	if (err)
+		return err;
+	/*
+	 * Before anybody can find the block it is zeroed, but only the first one:
+	 * the others stay as they are until write(2) covers them (mended in 4.7).
+	 */
+	err = dax_clear_blocks(inode, iblock, block, PAGE_SIZE);
+	if (!err)
+		err = extent_add(inode, iblock, block, len, false);
+	if (err) {
+		free_blocks(inode->i_sb, block, len);
+		return err;
+	}
+	bh->b_state = BH_New | BH_Mapped;
+	bh->b_blocknr = block;
+	bh->b_size = len << PAGE_SHIFT;
+	return 0;
+}
+
+static int ext2_get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create)
+{
+	int err = 0;
+
+	if (map_found(inode, iblock, bh) || !create)
+		return 0;
+	mutex_lock(&inode->i_alloc);
+	if (!map_found(inode, iblock, bh)) {
+		err = ext2_alloc(inode, iblock, bh);
+		if (err)
+			ext2_free_branches(inode, iblock);
+	}
+	mutex_unlock(&inode->i_alloc);
+	return err;
+}
+
+static int ext2_truncate_blocks(struct inode *inode, s64 size)
+{
+	u64 first = DIV_ROUND_UP((u64)size, PAGE_SIZE);
+	int err;
+
+	mark(P_truncate_blocks);
+	mutex_lock(&inode->i_alloc);
+	err = extent_free(inode, first, U64_MAX);
+	ext2_free_branches(inode, first);
+	mutex_unlock(&inode->i_alloc);
+	return err;
+}
+
+static int ext2_setsize(struct inode *inode, s64 newsize)
+{
+	int err;
+
+	inode_dio_wait(inode);
+	err = dax_truncate_page(inode, newsize);
+	if (err)
+		return err;
+	truncate_setsize(inode, newsize);
+	return ext2_truncate_blocks(inode, newsize);
+}
+
+static void ext2_write_failed(struct inode *inode, s64 end)
+{
+	if (end <= inode->i_size)
+		return;
+	truncate_pagecache(inode, inode->i_size);
+	ext2_truncate_blocks(inode, inode->i_size);
+}
+
+static void ext2_evict_inode(struct inode *inode)
+{
+	ext2_truncate_blocks(inode, 0);
+	arena_free(&inode->i_sb->sim->arena, inode->i_private, sizeof(struct extent_map));
+}
+
+const struct fs_ops ext2_fs_ops = {
+	.name = "ext2",
+	.what = "no unwritten extents, no journal; truncate_mutex guards the block map",
+	.alloc_lock = LOCK_TRUNCATE_MUTEX,
+	.init_inode = ext2_init_inode,
+	.evict_inode = ext2_evict_inode,
+	.get_block = ext2_get_block,
+	.setsize = ext2_setsize,
+	.write_failed = ext2_write_failed,
+};

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The DAX page-fault path, as fs/dax.c had it between v10 and v11 of the series
+ * that introduced it (Linux 4.0 is v11 with a rwsem). One path serves all
+ * versions: a protection is asked for at the place where it acts.
+ *
+ * Nothing is held between get_block and dax_insert_mapping except possibly the
+ * lock of a hole page. That window is what most of the races live in.
+ */
+#include "daxsim/kernel/fault.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daxsim/kernel/inode.h"
+#include "daxsim/kernel/memory.h"
+#include "daxsim/kernel/mm.h"
+#include "daxsim/sim/check.h"
+#include "daxsim/sim/sim.h"
+
+static bool past_eof(const struct inode *inode, pgoff_t pgoff)
+{
+	return pgoff >= DIV_ROUND_UP((u64)i_size_read(inode), PAGE_SIZE);
+}
+
+/* Zero one new or unwritten block for page @iblock of a file. */
+static int clear_page(struct inode *inode, sector_t iblock, block_t block, void *addr)
+{
+	struct super_block *sb = inode->i_sb;
+
+	point(P_clear_page, P_WRITE, obj(OBJ_BLOCK, 0, block));
+	if (inject_fires(&sb->inject[INJECT_CLEAR]))
+		return sb->inject[INJECT_CLEAR].error;
+	check_block_init(sb->sim->check, inode, iblock, block, 0, PAGE_SIZE);
+	memset(addr, 0, PAGE_SIZE);
+	return 0;
+}
+
+int dax_clear_blocks(struct inode *inode, u64 iblock, block_t block, u64 size)
+{
+	mark(P_dax_clear_blocks);
+	for (u64 done = 0; done < size; done += PAGE_SIZE) {
+		u64 n = done >> PAGE_SHIFT;
+		void *addr;
+		long avail = bdev_direct_access(inode->i_sb, block + n, &addr, size - done);
+		int err;
+
+		if (avail < 0)
+			return avail;
+		err = clear_page(inode, iblock + n, block + n, addr);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static bool needs_zeroing(const struct buffer_head *bh)
+{
+	return buffer_new(bh) || buffer_unwritten(bh);
+}
+
+static void end_io(struct buffer_head *bh)
+{
+	if (!bh->b_end_io)
+		return;
+	mark(P_end_io);
+	bh->b_end_io(bh, true);
+}
+
+/* A read fault on a hole: a zeroed page in the page cache, which mm maps read-only. */
+static int dax_load_hole(struct address_space *mapping, struct page *page, struct vm_fault *vmf)
+{
+	mark(P_dax_load_hole);
+	if (!page)
+		page = find_or_create_page(mapping, vmf->pgoff);
+	if (!page)
+		return VM_FAULT_OOM;
+	/* The page lock keeps truncate from missing this page: look at i_size under it. */
+	if (past_eof(mapping->host, vmf->pgoff)) {
+		unlock_page(page);
+		page_cache_release(mapping, page);
+		return VM_FAULT_SIGBUS;
+	}
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
+/* Copy a block into the page of a private mapping. Nothing stops truncate meanwhile. */
+static int copy_user_bh(void *to, struct inode *inode, const struct buffer_head *bh, pgoff_t pgoff)
+{
+	struct super_block *sb = inode->i_sb;
+	void *from;
+
+	if (bdev_direct_access(sb, bh->b_blocknr, &from, PAGE_SIZE) < 0)
+		return -EIO;
+	point(P_copy_user_bh, P_READ, obj(OBJ_BLOCK, 0, bh->b_blocknr));
+	memcpy(to, from, PAGE_SIZE);
+	check_block_read(sb->sim->check, inode, pgoff, bh->b_blocknr, 0, to, PAGE_SIZE);
+	return 0;
+}
+
+/* Fill vmf->cow_page. Returns 0 with i_mmap_mutex held, unless there is a page to copy from. */
+static int dax_cow_page(struct inode *inode, const struct buffer_head *bh, struct page *page,
+			struct vm_fault *vmf)
+{
+	struct lock *i_mmap_mutex = &inode->i_data.i_mmap_mutex;
+	int err = 0;
+
+	if (buffer_written(bh))
+		err = copy_user_bh(vmf->cow_page, inode, bh, vmf->pgoff);
+	else
+		memset(vmf->cow_page, 0, PAGE_SIZE);
+	if (err)
+		return err;
+	vmf->page = page;
+	if (page)
+		return 0;
+	mutex_lock(i_mmap_mutex);
+	if (!past_eof(inode, vmf->pgoff))
+		return 0;
+	/* Truncated meanwhile. v10 forgot that nobody but us will drop the mutex (p2). */
+	if (has(inode->i_sb, UNLOCK_ON_RACE))
+		mutex_unlock(i_mmap_mutex);
+	return -EIO;
+}
+
+/* The part of the insertion that i_mmap_mutex protects. */
+static int insert_locked(struct inode *inode, struct buffer_head *bh, struct vma *vma,
+			 struct vm_fault *vmf)
+{
+	struct super_block *sb = inode->i_sb;
+	void *addr;
+	long avail;
+	int err;
+
+	/*
+	 * truncate writes i_size, then unmaps under i_mmap_mutex, then frees. If
+	 * the page is still inside i_size here, truncate's unmapping comes after
+	 * us and will find the PTE; if not, the block may be somebody else's.
+	 */
+	if (has(sb, RECHECK_I_SIZE) && past_eof(inode, vmf->pgoff))
+		return -EIO;
+	avail = bdev_direct_access(sb, bh->b_blocknr, &addr, bh->b_size);
+	if (avail < 0)
+		return avail;
+	if (has(sb, CLEAR_UNDER_I_MMAP)) {
+		if (avail < (long)PAGE_SIZE)
+			return -EIO;
+		if (needs_zeroing(bh)) {
+			err = clear_page(inode, vmf->pgoff, bh->b_blocknr, addr);
+			if (err && has(sb, CHECK_CLEAR_ERROR))
+				return err;
+		}
+	} else if (!avail) {
+		/* v10 only looks for a negative value: no PTE, and the fault comes again. */
+		return 0;
+	}
+	return vm_insert_mixed(vma, vmf->address, bh->b_blocknr);
+}
+
+static int dax_insert_mapping(struct inode *inode, struct buffer_head *bh, struct vma *vma,
+			      struct vm_fault *vmf)
+{
+	const struct super_block *sb = inode->i_sb;
+	struct lock *i_mmap_mutex = &inode->i_data.i_mmap_mutex;
+	bool ends_io = has(sb, CHECK_CLEAR_ERROR) && has(sb, CLEAR_UNDER_I_MMAP);
+	int err;
+
+	mark(P_dax_insert_mapping);
+	if (has(sb, I_MMAP_AROUND_INSERT))
+		mutex_lock(i_mmap_mutex);
+	err = insert_locked(inode, bh, vma, vmf);
+	/* end_io may start a transaction, and truncate takes i_mmap_mutex inside one (p7). */
+	if (ends_io && !has(sb, END_IO_OUTSIDE_I_MMAP))
+		end_io(bh);
+	if (has(sb, I_MMAP_AROUND_INSERT))
+		mutex_unlock(i_mmap_mutex);
+	/* After an error too: what v11 introduced, and Linux 4.2 mended (e842f2903908). */
+	if (ends_io && has(sb, END_IO_OUTSIDE_I_MMAP))
+		end_io(bh);
+	return err;
+}
+
+/* v10 zeroes here, before it knows whether truncate has taken the block away (p3). */
+static int dax_clear_early(struct inode *inode, struct buffer_head *bh, pgoff_t pgoff)
+{
+	const struct super_block *sb = inode->i_sb;
+	int err;
+
+	if (has(sb, CLEAR_UNDER_I_MMAP) || !needs_zeroing(bh))
+		return 0;
+	err = dax_clear_blocks(inode, pgoff, bh->b_blocknr, bh->b_size);
+	if (!has(sb, CHECK_CLEAR_ERROR))
+		return 0;
+	if (!err)
+		end_io(bh);
+	return err;
+}
+
+/* One call of get_block for the faulting page; less than a page is no use. */
+static int get_page_block(struct inode *inode, pgoff_t pgoff, struct buffer_head *bh, int create)
+{
+	int err = get_block(inode, pgoff, bh, create);
+
+	return !err && bh->b_size < PAGE_SIZE ? -EIO : err;
+}
+
+static int fault_result(int err, int major)
+{
+	if (err == -ENOMEM)
+		return VM_FAULT_OOM | major;
+	if (err < 0 && err != -EBUSY)
+		return VM_FAULT_SIGBUS | major;
+	return VM_FAULT_NOPAGE | major;
+}
+
+/* Find the hole page of the faulting index, locked and known to be inside i_size. */
+static int lock_hole_page(struct address_space *mapping, pgoff_t pgoff, struct page **pagep)
+{
+	struct page *page;
+
+	mark(P_find_get_page);
+	page = find_lock_page(mapping, pgoff);
+	*pagep = page;
+	return page && past_eof(mapping->host, pgoff) ? -EIO : 0;
+}
+
+static int do_dax_fault(struct vma *vma, struct vm_fault *vmf)
+{
+	struct inode *inode = vma->inode;
+	struct address_space *mapping = &inode->i_data;
+	struct buffer_head bh = { .b_size = PAGE_SIZE };
+	struct page *page;
+	int err, major = 0;
+	bool allocated;
+
+	mark(P_do_dax_fault);
+	if (past_eof(inode, vmf->pgoff))
+		return VM_FAULT_SIGBUS;
+	err = lock_hole_page(mapping, vmf->pgoff, &page);
+	if (err)
+		goto unlock_page;
+	err = get_page_block(inode, vmf->pgoff, &bh, 0);
+	if (err)
+		goto unlock_page;
+
+	allocated = buffer_written(&bh) ||
+		    (buffer_unwritten(&bh) && has(inode->i_sb, UNWRITTEN_IS_ALLOCATED));
+	if (!allocated && !vmf->cow_page) {
+		if (!(vmf->flags & FAULT_FLAG_WRITE))
+			return dax_load_hole(mapping, page, vmf);
+		bh.b_state = 0;
+		bh.b_size = PAGE_SIZE;
+		err = get_page_block(inode, vmf->pgoff, &bh, 1);
+		major = VM_FAULT_MAJOR;
+		if (err)
+			goto unlock_page;
+	}
+	if (vmf->cow_page) {
+		err = dax_cow_page(inode, &bh, page, vmf);
+		if (!err)
+			return VM_FAULT_LOCKED;
+		goto unlock_page;
+	}
+	err = dax_clear_early(inode, &bh, vmf->pgoff);
+	if (err)
+		goto unlock_page;
+
+	/* A read fault may have put a hole page there while we allocated. */
+	if (!page && major) {
+		mark(P_find_lock_page);
+		page = find_lock_page(mapping, vmf->pgoff);
+	}
+	if (page) {
+		mark(P_unmap_hole_page);
+		unmap_mapping_range(inode, vmf->pgoff, 1, false);
+		delete_from_page_cache(page);
+		unlock_page(page);
+		page_cache_release(mapping, page);
+	}
+	return fault_result(dax_insert_mapping(inode, &bh, vma, vmf), major);
+
+unlock_page:
+	if (page) {
+		unlock_page(page);
+		page_cache_release(mapping, page);
+	}
+	return fault_result(err, major);
+}
+
+int dax_fault(struct vma *vma, struct vm_fault *vmf)
+{
+	struct super_block *sb = vma->inode->i_sb;
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	int ret;
+
+	mark(P_dax_fault);
+	/* Taken for a private write as well: 2014 did not look at VM_SHARED. */
+	if (write) {
+		mark(P_sb_start_pagefault);
+		down_read(&sb->s_pagefault);
+	}
+	ret = do_dax_fault(vma, vmf);
+	if (write)
+		up_read(&sb->s_pagefault);
+	return ret;
+}

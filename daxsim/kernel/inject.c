@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/* Counting down to injected failures. */
+#include "daxsim/kernel/inject.h"
+
+const struct inject_desc inject_table[NR_INJECT_SITES] = {
+#define INJECT_DESC(id, name, what) { name, what },
+	INJECT_TABLE(INJECT_DESC)
+#undef INJECT_DESC
+};
+
+const struct name_table inject_names = NAME_TABLE(inject_table);
+
+bool inject_fires(struct injection *inj)
+{
+	if (likely(!inj->times))
+		return false;
+	if (inj->after) {
+		inj->after--;
+		return false;
+	}
+	inj->times--;
+	return true;
+}
+
+size_t inject_copy_limit(struct injection *inj, size_t len)
+{
+	size_t good = inj->after;
+
+	if (likely(!inj->times))
+		return len;
+	if (good >= len) {
+		inj->after -= len;
+		return len;
+	}
+	inj->after = 0;
+	inj->times--;
+	return good;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fault injection: a coming call of the simulated kernel is made to fail. Each
+ * site holds at most one injection; a new one replaces it.
+ */
+#ifndef DAXSIM_INJECT_H
+#define DAXSIM_INJECT_H
+
+#include "daxsim/sim/name_table.h"
+#include "daxsim/sim/types.h"
+
+/* enumerator, word, what fails there */
+#define INJECT_TABLE(I)                                                                            \
+	I(GET_BLOCK, "get_block", "the file system's get_block")                                   \
+	I(DIRECT_ACCESS, "direct_access", "the device's direct_access: an error, or few bytes")    \
+	I(CLEAR, "clear", "zeroing of a new block")                                                \
+	I(COPY, "copy", "the copy between a system call's buffer and a file, after some bytes")
+
+enum inject_site {
+#define INJECT_ENUM(id, name, what) INJECT_##id,
+	INJECT_TABLE(INJECT_ENUM)
+#undef INJECT_ENUM
+	NR_INJECT_SITES
+};
+
+struct inject_desc {
+	const char *name;
+	const char *what;
+};
+
+extern const struct inject_desc inject_table[NR_INJECT_SITES];
+extern const struct name_table inject_names;
+
+struct injection {
+	s64 error;	/* negative errno; 0: @short_len counts */
+	u64 short_len;	/* direct_access: bytes it returns at most */
+	u64 after;	/* calls (copy: bytes) that still go well */
+	u64 times;	/* failures left; 0: none */
+};
+
+/**
+ * inject_fires() - count one call and tell whether it must fail
+ * @inj: the site's injection
+ *
+ * Return: true if this call fails; the caller reads error and short_len.
+ */
+bool inject_fires(struct injection *inj);
+
+/**
+ * inject_copy_limit() - how many of @len bytes a copy may do before it faults
+ * @inj: the injection of INJECT_COPY
+ * @len: bytes the caller wants to copy
+ *
+ * Return: @len, or fewer if the fault lies inside.
+ */
+size_t inject_copy_limit(struct injection *inj, size_t len);
+
+#endif

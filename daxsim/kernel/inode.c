@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+/* Super blocks and inodes, and what file systems do to an inode's blocks. */
+#include "daxsim/kernel/inode.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daxsim/sim/check.h"
+#include "daxsim/sim/sim.h"
+
+#define LABEL_BLOCKS 1		/* block 0 of the device is its label */
+#define FINE_EXTENT 64		/* blocks; changes up to this size are announced block by block */
+
+const struct fs_ops *fs_find(const char *name)
+{
+	for (int i = 0; fs_table[i]; i++)
+		if (!strcmp(fs_table[i]->name, name))
+			return fs_table[i];
+	return NULL;
+}
+
+int mount_fs(struct sim *sim, const struct fs_ops *ops, profile_t profile)
+{
+	struct super_block *sb = arena_alloc(&sim->arena, sizeof(*sb));
+
+	if (!sb)
+		return -ENOMEM;
+	sb->sim = sim;
+	sb->ops = ops;
+	sb->profile = profile;
+	sb->balloc = balloc_create(&sim->arena, LABEL_BLOCKS, sim->pmem.nr_blocks - LABEL_BLOCKS);
+	if (!sb->balloc)
+		return -ENOMEM;
+	lock_init(sim, &sb->s_pagefault, LOCK_SB_PAGEFAULT, ops->name);
+	LIST_INIT(&sb->s_inodes);
+	sim->sb = sb;
+	return ops->fill_super ? ops->fill_super(sb) : 0;
+}
+
+int create_inode(struct super_block *sb, const char *name, struct inode **inodep)
+{
+	struct sim *sim = sb->sim;
+	struct inode *inode = arena_alloc(&sim->arena, sizeof(*inode));
+	int err;
+
+	if (!inode)
+		return -ENOMEM;
+	inode->i_sb = sb;
+	inode->name = name;
+	inode->i_ino = sim->next_id++;
+	inode->i_nlink = 1;
+	inode->i_count = 1;
+	lock_init(sim, &inode->i_mutex, LOCK_I_MUTEX, name);
+	lock_init(sim, &inode->i_dio, LOCK_DIO_WAIT, name);
+	lock_init(sim, &inode->i_alloc, sb->ops->alloc_lock, name);
+	lock_init(sim, &inode->i_data.i_mmap_mutex, LOCK_I_MMAP_MUTEX, name);
+	inode->i_data.host = inode;
+	LIST_INIT(&inode->i_data.i_mmap);
+	RB_INIT(&inode->i_data.pages);
+	extent_map_init(&inode->extents, &sim->arena);
+	err = sb->ops->init_inode ? sb->ops->init_inode(inode) : 0;
+	if (err) {
+		arena_free(&sim->arena, inode, sizeof(*inode));
+		return err;
+	}
+	LIST_INSERT_HEAD(&sb->s_inodes, inode, i_sb_list);
+	*inodep = inode;
+	return 0;
+}
+
+void iput(struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+
+	if (--inode->i_count || inode->i_nlink)
+		return;
+	truncate_inode_pages_range(&inode->i_data, 0, U64_MAX);
+	sb->ops->evict_inode(inode);
+	LIST_REMOVE(inode, i_sb_list);
+	check_evict(sb->sim->check, inode);
+	arena_free(&sb->sim->arena, inode, sizeof(*inode));
+}
+
+void unlink_inode(struct inode *inode)
+{
+	inode->i_nlink--;
+	iput(inode);
+}
+
+s64 i_size_read(const struct inode *inode)
+{
+	point(P_i_size_read, P_READ, obj(OBJ_I_SIZE, inode->i_ino, 0));
+	return inode->i_size;
+}
+
+void i_size_write(struct inode *inode, s64 size)
+{
+	point(P_i_size_write, P_WRITE, obj(OBJ_I_SIZE, inode->i_ino, 0));
+	inode->i_size = size;
+}
+
+u64 i_blocks(const struct inode *inode)
+{
+	return (inode->extents.nr_blocks + inode->i_meta_blocks) * SECTORS_PER_PAGE;
+}
+
+int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create)
+{
+	struct injection *inj = &inode->i_sb->inject[INJECT_GET_BLOCK];
+
+	mark(P_get_block);
+	if (inject_fires(inj))
+		return inj->error;
+	return inode->i_sb->ops->get_block(inode, iblock, bh, create);
+}
+
+long bdev_direct_access(struct super_block *sb, block_t block, void **addr, long size)
+{
+	struct injection *inj = &sb->inject[INJECT_DIRECT_ACCESS];
+	bool fires = inject_fires(inj);
+	long avail;
+	u64 pfn;
+
+	if (fires && inj->error)
+		return inj->error;
+	avail = pmem_direct_access(&sb->sim->pmem, block * SECTORS_PER_PAGE, addr, &pfn, size);
+	return fires && avail > 0 ? min_t(long, avail, inj->short_len) : avail;
+}
+
+static void extent_point(const struct inode *inode, sector_t iblock, u64 len, enum point_id id,
+			 enum point_kind kind)
+{
+	if (len > FINE_EXTENT) {
+		point(id, kind, obj(OBJ_EXTENT, inode->i_ino, EXTENT_ALL));
+		return;
+	}
+	for (u64 i = 0; i < len; i++)
+		point(id, kind, obj(OBJ_EXTENT, inode->i_ino, iblock + i));
+}
+
+const struct extent *extent_lookup(struct inode *inode, sector_t iblock)
+{
+	extent_point(inode, iblock, 1, P_extent_lookup, P_READ);
+	return extent_find_next(&inode->extents, iblock);
+}
+
+int extent_add(struct inode *inode, sector_t iblock, block_t block, u64 len, bool unwritten)
+{
+	int err;
+
+	extent_point(inode, iblock, len, P_extent_insert, P_WRITE);
+	err = extent_insert(&inode->extents, iblock, block, len, unwritten);
+	if (!err)
+		check_extent_added(inode->i_sb->sim->check, inode, iblock, block, len);
+	return err;
+}
+
+int extent_set_unwritten(struct inode *inode, sector_t iblock, u64 len, bool unwritten)
+{
+	extent_point(inode, iblock, len, P_extent_convert, P_WRITE);
+	return extent_mark(&inode->extents, iblock, len, unwritten);
+}
+
+struct freed_pieces {
+	struct inode *inode;
+	struct extent_piece piece;
+	bool any;
+};
+
+static void note_piece(void *ctx, const struct extent_piece *piece)
+{
+	struct freed_pieces *freed = ctx;
+
+	freed->piece = *piece;
+	freed->any = true;
+	check_extent_removed(freed->inode->i_sb->sim->check, freed->inode, piece->lblk, piece->pblk,
+			     piece->len);
+}
+
+int extent_free(struct inode *inode, sector_t iblock, u64 len)
+{
+	u64 end = len > U64_MAX - iblock ? U64_MAX : iblock + len;
+
+	/* One extent at a time, so that others can get in between as they can in the kernel. */
+	for (;;) {
+		const struct extent *e = extent_find_next(&inode->extents, iblock);
+		struct freed_pieces freed = { .inode = inode };
+		u64 from, to;
+		int err;
+
+		if (!e || e->lblk >= end)
+			return 0;
+		from = max_t(u64, e->lblk, iblock);
+		to = min_t(u64, extent_end(e), end);
+		extent_point(inode, from, to - from, P_extent_remove, P_WRITE);
+		err = extent_remove(&inode->extents, from, to - from, note_piece, &freed);
+		if (err)
+			return err;
+		if (freed.any)
+			free_blocks(inode->i_sb, freed.piece.pblk, freed.piece.len);
+		iblock = to;
+	}
+}
+
+int alloc_blocks(struct inode *inode, block_t goal, u64 max_len, block_t *block, u64 *len)
+{
+	struct super_block *sb = inode->i_sb;
+	int err;
+
+	point(P_alloc_blocks, P_WRITE, obj(OBJ_FREE_LIST, 0, 0));
+	err = balloc_alloc(sb->balloc, goal, max_len, block, len);
+	if (!err)
+		check_alloc(sb->sim->check, *block, *len);
+	return err;
+}
+
+void free_blocks(struct super_block *sb, block_t block, u64 len)
+{
+	int err;
+
+	point(P_free_blocks, P_WRITE, obj(OBJ_FREE_LIST, 0, 0));
+	err = balloc_free(sb->balloc, block, len);
+	check_free(sb->sim->check, block, len, err);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Locks that wait in the scheduler. Every lock is a reader-writer lock inside;
+ * a mutex is one that is only ever taken exclusively.
+ */
+#include "daxsim/kernel/lock.h"
+
+#include <assert.h>
+
+#include "daxsim/sim/check.h"
+#include "daxsim/sim/sim.h"
+
+const struct lock_class_desc lock_class_table[NR_LOCK_CLASSES] = {
+#define LOCK_DESC(id, name) { name },
+	LOCK_CLASS_TABLE(LOCK_DESC)
+#undef LOCK_DESC
+};
+
+const struct name_table lock_class_names = NAME_TABLE(lock_class_table);
+
+void lock_init(struct sim *sim, struct lock *lock, enum lock_class class, const char *of)
+{
+	*lock = (struct lock){ .class = class, .id = sim->next_id++, .of = of };
+}
+
+bool lock_conflicts(const struct lock *lock, enum lock_mode mode)
+{
+	return lock->writer || (mode == LOCK_EXCLUSIVE && lock->readers);
+}
+
+static void announce(struct lock *lock, enum point_id id, enum point_kind kind)
+{
+	struct task *t = current;
+
+	t->at_lock = lock;
+	point(id, kind, obj(OBJ_LOCK, 0, lock->id));
+	t->at_lock = NULL;
+}
+
+static void hold(struct task *t, struct lock *lock, enum lock_mode mode)
+{
+	assert(t->nr_held < MAX_HELD);
+	t->held[t->nr_held++] = (struct held_lock){ lock, mode };
+}
+
+/* Take the latest entry of @lock off the stack. Returns whether there was one. */
+static bool unhold(struct task *t, const struct lock *lock, enum lock_mode mode)
+{
+	for (unsigned int i = t->nr_held; i-- > 0;) {
+		if (t->held[i].lock != lock || t->held[i].mode != mode)
+			continue;
+		for (t->nr_held--; i < t->nr_held; i++)
+			t->held[i] = t->held[i + 1];
+		return true;
+	}
+	return false;
+}
+
+static void acquire(struct lock *lock, enum lock_mode mode)
+{
+	announce(lock, P_lock, mode == LOCK_EXCLUSIVE ? P_LOCK : P_RLOCK);
+	while (lock_conflicts(lock, mode))
+		sched_block(lock, mode);
+	if (mode == LOCK_EXCLUSIVE)
+		lock->writer = current;
+	else
+		lock->readers++;
+	hold(current, lock, mode);
+}
+
+static void release(struct lock *lock, enum lock_mode mode)
+{
+	struct task *t = current;
+
+	announce(lock, P_unlock, P_UNLOCK);
+	if (!unhold(t, lock, mode)) {
+		check_unlock_imbalance(t->sim->check, t, lock);
+		return;
+	}
+	if (mode == LOCK_EXCLUSIVE)
+		lock->writer = NULL;
+	else
+		lock->readers--;
+	sched_wake(t->sim, lock);
+}
+
+void mutex_lock(struct lock *lock)
+{
+	acquire(lock, LOCK_EXCLUSIVE);
+}
+
+void mutex_unlock(struct lock *lock)
+{
+	release(lock, LOCK_EXCLUSIVE);
+}
+
+void down_read(struct lock *lock)
+{
+	acquire(lock, LOCK_SHARED);
+}
+
+void up_read(struct lock *lock)
+{
+	release(lock, LOCK_SHARED);
+}
+
+void down_write(struct lock *lock)
+{
+	acquire(lock, LOCK_EXCLUSIVE);
+}
+
+void up_write(struct lock *lock)
+{
+	release(lock, LOCK_EXCLUSIVE);
+}
+
+void lock_wait(struct lock *lock, enum lock_mode mode)
+{
+	announce(lock, P_lock, P_WAIT);
+	while (lock_conflicts(lock, mode))
+		sched_block(lock, mode);
+}
+
+void lock_disown(struct lock *lock)
+{
+	unhold(current, lock, LOCK_EXCLUSIVE);
+}
+
+void lock_adopt(struct lock *lock)
+{
+	lock->writer = current;
+	hold(current, lock, LOCK_EXCLUSIVE);
+}
+
+bool lock_is_held(const struct lock *lock)
+{
+	const struct task *t = current;
+
+	for (unsigned int i = 0; i < t->nr_held; i++)
+		if (t->held[i].lock == lock)
+			return true;
+	return false;
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From a touched address to the fault handler of the file and back (Linux 4.0
+ * mm/memory.c): do_read_fault, do_shared_fault, do_cow_fault and do_wp_page as
+ * far as a DAX mapping sees them.
+ */
+#include "daxsim/kernel/memory.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "daxsim/kernel/fault.h"
+#include "daxsim/kernel/inode.h"
+#include "daxsim/kernel/mm.h"
+#include "daxsim/sim/check.h"
+#include "daxsim/sim/sim.h"
+
+static u64 page_of(const struct vma *vma, u64 address)
+{
+	return (address - vma->start) >> PAGE_SHIFT;
+}
+
+static void pte_point(const struct vma *vma, u64 page, enum point_id id, enum point_kind kind)
+{
+	point(id, kind, obj(OBJ_PTE, vma->id, vma->page_base + page));
+}
+
+static int change_pte(struct vma *vma, u64 page, const struct pte *new)
+{
+	struct sim *sim = vma->mm->sim;
+	int err = sim->mmu->set_pte(vma, page, new);
+
+	if (!err)
+		check_pte(sim->check, vma, page);
+	return err;
+}
+
+int vm_insert_mixed(struct vma *vma, u64 address, block_t pfn)
+{
+	const struct pte new = { .kind = PTE_PFN, .pfn = pfn };
+	u64 page = page_of(vma, address);
+
+	pte_point(vma, page, P_vm_insert_mixed, P_WRITE);
+	if (vma->pte[page].kind != PTE_NONE)
+		return -EBUSY;
+	return change_pte(vma, page, &new);
+}
+
+void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows)
+{
+	const struct pte none = { .kind = PTE_NONE };
+	struct sim *sim = vma->mm->sim;
+
+	for (u64 page = first; page < last; page++) {
+		struct pte *pte = &vma->pte[page];
+
+		pte_point(vma, page, P_zap_pte, P_WRITE);
+		if (pte->kind == PTE_NONE || (pte->kind == PTE_ANON && !even_cows))
+			continue;
+		if (pte->kind == PTE_ANON)
+			arena_free(&sim->arena, pte->anon, PAGE_SIZE);
+		change_pte(vma, page, &none);
+	}
+}
+
+/*
+ * Enter what a fault produced, unless the PTE is not what it was when the fault
+ * began.
+ */
+static int install(struct vma *vma, u64 page, enum pte_kind expected, const struct pte *new)
+{
+	pte_point(vma, page, P_set_pte, P_WRITE);
+	if (vma->pte[page].kind != expected)
+		return -EBUSY;
+	return change_pte(vma, page, new);
+}
+
+static int do_read_fault(struct vma *vma, struct vm_fault *vmf)
+{
+	const struct pte hole = { .kind = PTE_HOLE };
+	struct address_space *mapping = &vma->inode->i_data;
+	int ret = dax_fault(vma, vmf), err;
+
+	if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE))
+		return ret;
+	err = install(vma, page_of(vma, vmf->address), PTE_NONE, &hole);
+	unlock_page(vmf->page);
+	page_cache_release(mapping, vmf->page);
+	return err == -ENOMEM ? VM_FAULT_OOM : ret;
+}
+
+static int do_cow_fault(struct vma *vma, struct vm_fault *vmf)
+{
+	struct arena *a = &vma->mm->sim->arena;
+	struct address_space *mapping = &vma->inode->i_data;
+	struct pte own = { .kind = PTE_ANON, .writable = true, .dirty = true };
+	int ret, err;
+
+	mark(P_do_cow_fault);
+	vmf->cow_page = own.anon = arena_alloc(a, PAGE_SIZE);
+	if (!own.anon)
+		return VM_FAULT_OOM;
+	ret = dax_fault(vma, vmf);
+	if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) {
+		arena_free(a, own.anon, PAGE_SIZE);
+		return ret;
+	}
+	err = install(vma, page_of(vma, vmf->address), PTE_NONE, &own);
+	if (err)
+		arena_free(a, own.anon, PAGE_SIZE);
+	/* Without a page the handler came back holding i_mmap_mutex, to keep truncate out. */
+	if (vmf->page) {
+		unlock_page(vmf->page);
+		page_cache_release(mapping, vmf->page);
+	} else {
+		mutex_unlock(&mapping->i_mmap_mutex);
+	}
+	return err == -ENOMEM ? VM_FAULT_OOM : ret;
+}
+
+/* A private store to a page that is mapped from the file: copy what is seen there. */
+static int wp_page_copy(struct vma *vma, u64 page)
+{
+	struct sim *sim = vma->mm->sim;
+	const struct pte old = vma->pte[page];
+	struct pte own = { .kind = PTE_ANON, .writable = true, .dirty = true };
+	int err;
+
+	own.anon = arena_alloc(&sim->arena, PAGE_SIZE);
+	if (!own.anon)
+		return VM_FAULT_OOM;
+	if (old.kind == PTE_PFN) {
+		point(P_copy_user_bh, P_READ, obj(OBJ_BLOCK, 0, old.pfn));
+		memcpy(own.anon, pmem_block(&sim->pmem, old.pfn), PAGE_SIZE);
+		check_block_read(sim->check, vma->inode, vma->pgoff + page, old.pfn, 0, own.anon,
+				 PAGE_SIZE);
+	}
+	err = install(vma, page, old.kind, &own);
+	if (err)
+		arena_free(&sim->arena, own.anon, PAGE_SIZE);
+	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_WRITE;
+}
+
+static int do_wp_page(struct vma *vma, struct vm_fault *vmf)
+{
+	u64 page = page_of(vma, vmf->address);
+	struct pte reuse;
+
+	mark(P_do_wp_page);
+	if (!(vma->flags & VM_SHARED))
+		return wp_page_copy(vma, page);
+	/* A hole page has a struct page, so its file is asked: page_mkwrite. */
+	if (vma->pte[page].kind == PTE_HOLE) {
+		vmf->flags |= FAULT_FLAG_MKWRITE;
+		return dax_fault(vma, vmf);
+	}
+	/* A special PTE has none. Linux 4.0 makes it writable and asks nobody. */
+	pte_point(vma, page, P_set_pte, P_WRITE);
+	reuse = vma->pte[page];
+	if (reuse.kind != PTE_PFN)
+		return 0;
+	reuse.writable = reuse.dirty = true;
+	return change_pte(vma, page, &reuse) ? VM_FAULT_OOM : VM_FAULT_WRITE;
+}
+
+static int handle_mm_fault(struct vma *vma, u64 address, bool write)
+{
+	u64 page = page_of(vma, address);
+	struct vm_fault vmf = {
+		.flags = write ? FAULT_FLAG_WRITE : 0,
+		.pgoff = vma->pgoff + page,
+		.address = address,
+	};
+
+	if (!(vma->flags & (write ? VM_WRITE : VM_READ)))
+		return VM_FAULT_SIGSEGV;
+	pte_point(vma, page, P_pte_read, P_READ);
+	if (vma->pte[page].kind == PTE_NONE) {
+		if (!write)
+			return do_read_fault(vma, &vmf);
+		if (!(vma->flags & VM_SHARED))
+			return do_cow_fault(vma, &vmf);
+		return dax_fault(vma, &vmf);
+	}
+	if (write && !vma->pte[page].writable)
+		return do_wp_page(vma, &vmf);
+	return 0;
+}
+
+/*
+ * The architecture's page fault handler: find the vma, handle, count. A fault
+ * that fails is not counted (Linux 4.0 arch/x86/mm/fault.c).
+ */
+static int do_page_fault(u64 address, bool write)
+{
+	struct task *t = current;
+	struct vma *vma;
+	int ret;
+
+	mark(P_handle_mm_fault);
+	down_read(&t->mm->mmap_sem);
+	vma = find_vma(t->mm, address);
+	ret = vma ? handle_mm_fault(vma, address & PAGE_MASK, write) : VM_FAULT_SIGSEGV;
+	up_read(&t->mm->mmap_sem);
+	if (ret & VM_FAULT_MAJOR && !(ret & VM_FAULT_ERROR))
+		t->maj_flt++;
+	else if (!(ret & VM_FAULT_ERROR))
+		t->min_flt++;
+	return ret;
+}
+
+/* Bytes the next access may cover: whole instructions within one page, or one over two. */
+static size_t next_part(u64 addr, size_t left)
+{
+	size_t to_page_end = PAGE_SIZE - (addr & ~PAGE_MASK);
+
+	if (left >= 8) {
+		if (to_page_end < 8)
+			return 8;
+		return min_t(size_t, left, to_page_end) & ~7UL;
+	}
+	return left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+static void watch_access(const struct mmu_access *a)
+{
+	struct sim *sim = a->task->sim;
+
+	for (size_t done = 0; done < a->len;) {
+		u64 addr = a->addr + done;
+		size_t n = min_t(size_t, a->len - done, PAGE_SIZE - (addr & ~PAGE_MASK));
+
+		check_user_access(sim->check, find_vma(a->task->mm, addr), addr,
+				  (u8 *)a->buf + done, n, a->write);
+		done += n;
+	}
+}
+
+/* One access with all the faults that it takes. */
+static enum mmu_result access_part(struct mmu_access *a)
+{
+	struct task *t = a->task;
+	const struct mmu_ops *mmu = t->sim->mmu;
+	enum point_id id = a->write ? P_user_store : P_user_load;
+	struct vma *vma = find_vma(t->mm, a->addr);
+	enum mmu_result r;
+
+	if (!vma || !find_vma(t->mm, a->addr + a->len - 1)) {
+		a->signal = SIGSEGV;
+		a->fault_addr = a->addr;
+		return MMU_SIGNAL;
+	}
+	pte_point(vma, page_of(vma, a->addr), id, P_READ);
+	r = mmu->access(a);
+	while (r == MMU_FAULT) {
+		int ret = do_page_fault(a->fault_addr, a->fault_write);
+
+		if (!a->kernel)
+			check_return_to_user(t->sim->check, t);
+		/* The instruction is tried again: others may have been faster. */
+		if (!(ret & VM_FAULT_ERROR))
+			pte_point(vma, (a->fault_addr - vma->start) >> PAGE_SHIFT, id, P_READ);
+		r = mmu->resume(a, ret & VM_FAULT_ERROR);
+		if (ret & VM_FAULT_SIGSEGV)
+			a->signal = SIGSEGV;
+	}
+	if (r == MMU_DONE)
+		watch_access(a);
+	return r;
+}
+
+struct access_result user_access(u64 addr, void *buf, size_t len, bool write)
+{
+	struct access_result res = { 0 };
+	struct mmu_access a = { .task = current, .write = write };
+
+	while (res.done < len && !res.signal) {
+		a.addr = addr + res.done;
+		a.buf = (u8 *)buf + res.done;
+		a.len = next_part(a.addr, len - res.done);
+		if (access_part(&a) == MMU_DONE) {
+			res.done += a.len;
+		} else {
+			res.signal = a.signal;
+			res.fault_addr = a.fault_addr;
+		}
+	}
+	return res;
+}
+
+size_t copy_user(u64 addr, void *buf, size_t len, bool write)
+{
+	struct mmu_access a = { .task = current, .write = write, .kernel = true };
+	size_t done = 0;
+
+	while (done < len) {
+		a.addr = addr + done;
+		a.buf = (u8 *)buf + done;
+		a.len = min_t(size_t, len - done, PAGE_SIZE - (a.addr & ~PAGE_MASK));
+		if (access_part(&a) != MMU_DONE)
+			break;
+		done += a.len;
+	}
+	return done;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page faults and memory accesses: how user code, and the kernel on its behalf,
+ * touches memory, and what happens when the page is not there.
+ */
+#ifndef DAXSIM_MEMORY_H
+#define DAXSIM_MEMORY_H
+
+#include "daxsim/sim/types.h"
+
+struct vma;
+
+/** zap_pages() - remove the PTEs of pages [first, last) of a vma; i_mmap_mutex is held */
+void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows);
+
+/**
+ * vm_insert_mixed() - enter a device page into a page table
+ * @vma: the mapping
+ * @address: page-aligned
+ * @pfn: the block
+ *
+ * The PTE is read-only and special even for a write fault, because the DAX
+ * vm_ops have page_mkwrite (insert_pfn, Linux 4.0). Return: 0, or -EBUSY if a
+ * PTE is there already.
+ */
+int vm_insert_mixed(struct vma *vma, u64 address, block_t pfn);
+
+/* How an access by user code, or by the kernel on its behalf, ended. */
+struct access_result {
+	size_t done;		/* bytes that were loaded or stored */
+	int signal;		/* SIGBUS or SIGSEGV that ended it, or 0 */
+	u64 fault_addr;		/* address of the first byte it could not reach */
+};
+
+/**
+ * user_access() - load or store as user code of the current task would
+ * @addr: address in current->mm, bytes; any alignment
+ * @buf: bytes to store, or where to put what is loaded
+ * @len: bytes
+ * @write: store
+ *
+ * Works like a loop of instructions of 8, 4, 2 and 1 bytes: one that touches
+ * two pages stores nothing unless both can be reached. No lock may be held.
+ */
+struct access_result user_access(u64 addr, void *buf, size_t len, bool write);
+
+/**
+ * copy_user() - copy_to_user() and copy_from_user()
+ * @addr: user address in current->mm, bytes
+ * @buf: kernel bytes
+ * @len: bytes
+ * @write: to user memory
+ *
+ * Faults pages in like user code. i_mutex may be held, mmap_sem may not.
+ * Return: bytes copied; fewer than @len where a page is not to be had.
+ */
+size_t copy_user(u64 addr, void *buf, size_t len, bool write);
+
+#endif

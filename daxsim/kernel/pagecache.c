@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/* Finding, making and dropping page-cache pages (Linux 3.17 mm/filemap.c, mm/truncate.c). */
+#include "daxsim/kernel/pagecache.h"
+
+#include "daxsim/kernel/inode.h"
+#include "daxsim/kernel/mm.h"
+#include "daxsim/sim/sim.h"
+
+static int page_cmp(const struct page *a, const struct page *b)
+{
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+RB_GENERATE(page_tree, page, link, page_cmp)
+
+static void announce(struct address_space *mapping, pgoff_t index, enum point_id id,
+		     enum point_kind kind)
+{
+	point(id, kind, obj(OBJ_PAGE, mapping->host->i_ino, index));
+}
+
+static struct page *lookup(struct address_space *mapping, pgoff_t index)
+{
+	struct page key = { .index = index };
+
+	return RB_FIND(page_tree, &mapping->pages, &key);
+}
+
+/* The first cached page at or behind @index. */
+static struct page *lookup_next(struct address_space *mapping, pgoff_t index)
+{
+	struct page key = { .index = index };
+
+	return RB_NFIND(page_tree, &mapping->pages, &key);
+}
+
+struct page *find_get_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page;
+
+	announce(mapping, index, P_page_cache_lookup, P_READ);
+	page = lookup(mapping, index);
+	if (page)
+		page->count++;
+	return page;
+}
+
+struct page *find_lock_page(struct address_space *mapping, pgoff_t index)
+{
+	for (;;) {
+		struct page *page = find_get_page(mapping, index);
+
+		if (!page)
+			return NULL;
+		mutex_lock(&page->lock);
+		if (page->mapping)
+			return page;
+		unlock_page(page);
+		page_cache_release(mapping, page);
+	}
+}
+
+struct page *find_or_create_page(struct address_space *mapping, pgoff_t index)
+{
+	struct sim *sim = mapping->host->i_sb->sim;
+
+	for (;;) {
+		struct page *page = find_lock_page(mapping, index);
+
+		if (page)
+			return page;
+		announce(mapping, index, P_page_cache_insert, P_WRITE);
+		if (lookup(mapping, index))
+			continue;
+		page = arena_alloc(&sim->arena, sizeof(*page));
+		if (!page)
+			return NULL;
+		page->mapping = mapping;
+		page->index = index;
+		page->count = 2;
+		lock_init(sim, &page->lock, LOCK_PAGE_LOCK, mapping->host->name);
+		RB_INSERT(page_tree, &mapping->pages, page);
+		mutex_lock(&page->lock);
+		return page;
+	}
+}
+
+void delete_from_page_cache(struct page *page)
+{
+	struct address_space *mapping = page->mapping;
+
+	announce(mapping, page->index, P_page_cache_delete, P_WRITE);
+	RB_REMOVE(page_tree, &mapping->pages, page);
+	page->mapping = NULL;
+	page_cache_release(mapping, page);
+}
+
+void page_cache_release(struct address_space *mapping, struct page *page)
+{
+	if (!--page->count)
+		arena_free(&mapping->host->i_sb->sim->arena, page, sizeof(*page));
+}
+
+void unlock_page(struct page *page)
+{
+	mutex_unlock(&page->lock);
+}
+
+/* Lock one page after the other and drop it, unmapping it first if asked. */
+static void drop_pages(struct address_space *mapping, pgoff_t first, pgoff_t last, bool unmap)
+{
+	struct page *next = lookup_next(mapping, first);
+
+	while (next && next->index <= last) {
+		pgoff_t index = next->index;
+		struct page *page = find_lock_page(mapping, index);
+
+		if (page) {
+			if (unmap)
+				unmap_mapping_range(mapping->host, index, 1, false);
+			delete_from_page_cache(page);
+			unlock_page(page);
+			page_cache_release(mapping, page);
+		}
+		next = index == U64_MAX ? NULL : lookup_next(mapping, index + 1);
+	}
+}
+
+void truncate_inode_pages_range(struct address_space *mapping, pgoff_t first, pgoff_t last)
+{
+	mark(P_truncate_inode_pages);
+	drop_pages(mapping, first, last, false);
+}
+
+void invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t first, pgoff_t last)
+{
+	mark(P_invalidate_inode_pages2_range);
+	drop_pages(mapping, first, last, true);
+}

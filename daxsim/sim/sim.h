@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One simulated machine: a device, a file system on it, processes, sessions and
+ * the watchers of the invariants. There is no global state; any number of
+ * machines live side by side.
+ */
+#ifndef DAXSIM_SIM_H
+#define DAXSIM_SIM_H
+
+#include "backends/mmu/mmu.h"
+#include "backends/pmem/pmem.h"
+#include "daxsim/sim/arena.h"
+#include "daxsim/sim/sched.h"
+
+struct check;
+struct super_block;
+struct trace;
+
+struct sim {
+	struct arena arena;		/* everything of the simulated kernel */
+	struct pmem pmem;
+	struct super_block *sb;
+	const struct mmu_ops *mmu;
+	void *mmu_data;
+	struct sched sched;
+	struct check *check;		/* watches the invariants; NULL: nobody does */
+	struct trace *trace;		/* records what happens; NULL: nobody does */
+	u32 next_id;			/* numbers locks, inodes, processes and mappings */
+};
+
+/**
+ * sim_init() - make a machine: memory, device and MMU, no file system yet
+ * @sim: the machine, contents ignored
+ * @device_size: bytes, as pmem_create() wants them
+ * @mmu: how pages get into page tables
+ * @why: on failure, one line that says what is missing and what to do
+ * @why_size: bytes of @why
+ *
+ * Return: 0 or a negative errno, with nothing left behind.
+ */
+int sim_init(struct sim *sim, u64 device_size, const struct mmu_ops *mmu, char *why,
+	     size_t why_size);
+
+/** sim_destroy() - drop a machine in whatever state it is; nothing stays stuck */
+void sim_destroy(struct sim *sim);
+
+#endif

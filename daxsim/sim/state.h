@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of a machine at rest, as text that two machines can be compared by. */
+#ifndef DAXSIM_STATE_H
+#define DAXSIM_STATE_H
+
+#include <stdio.h>
+
+struct sim;
+
+/**
+ * state_print() - write down all that the file system and page tables hold
+ * @sim: the machine, with no task inside the kernel
+ * @to: where to
+ *
+ * Files with size, blocks, extents and a hash of their bytes; free space; every
+ * mapping with its PTEs; locks still held. No addresses: two MMUs that did the
+ * same write the same.
+ */
+void state_print(struct sim *sim, FILE *to);
+
+/**
+ * state_audit() - compare the MMU's page tables with the kernel's idea of them
+ * @sim: the machine
+ * @why: one line about the first difference
+ * @size: bytes of @why
+ *
+ * Return: 0 or -EUCLEAN.
+ */
+int state_audit(struct sim *sim, char *why, size_t size);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A task: one thread of execution inside the simulated kernel and the program
+ * above it. A scenario's session is a task; so is a thread of a live program.
+ */
+#ifndef DAXSIM_TASK_H
+#define DAXSIM_TASK_H
+
+#include "daxsim/kernel/lock.h"
+#include "daxsim/sim/fiber.h"
+#include "daxsim/sim/types.h"
+
+struct mm;
+struct sim;
+
+enum task_state {
+	TASK_IDLE,		/* has no work: every system call and fault has returned */
+	TASK_READY,		/* can go on */
+	TASK_BLOCKED,		/* waits for a lock */
+};
+
+struct task {
+	struct sim *sim;
+	const char *name;
+	u32 id;			/* index in its scheduler */
+	bool deterministic;	/* points go to the scheduler; false in live mode */
+	enum task_state state;
+	struct mm *mm;		/* the process it belongs to */
+
+	struct held_lock held[MAX_HELD];
+	unsigned int nr_held;
+	struct lock *at_lock;	/* at the points P_lock and P_unlock: which lock */
+	struct lock *waiting;	/* the lock it is blocked on, or NULL */
+	enum lock_mode wait_mode;
+
+	u64 min_flt;		/* as getrusage(2) counts them */
+	u64 maj_flt;
+
+	void (*work)(struct task *t, void *arg);
+	void *arg;
+	struct fiber fiber;
+	u64 nr_points;		/* points passed since its work began */
+	void *mmu;		/* what the MMU keeps for it */
+};
+
+/* The task that the calling thread runs, the kernel's current; NULL outside of a machine. */
+extern _Thread_local struct task *current_task;
+#define current current_task
+
+#endif
