@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The subcommands of daxsim: one file each, one row in the table of main.c. */
+#ifndef DAXSIM_CLI_H
+#define DAXSIM_CLI_H
+
+#include <signal.h>
+
+/* Exit statuses. */
+#define EXIT_PASS 0
+#define EXIT_FAILED 1		/* a scenario failed */
+#define EXIT_BAD_INPUT 2	/* a scenario, an option or the machine is not fit to run */
+#define EXIT_INTERRUPTED 130
+
+/* Set by SIGINT and SIGTERM; a run stops soon after. */
+extern volatile sig_atomic_t interrupted;
+
+/** catch_interrupts() - make SIGINT and SIGTERM set interrupted; a second one kills */
+void catch_interrupts(void);
+
+int cmd_run(int argc, char **argv);
+int cmd_points(int argc, char **argv);
+int cmd_profiles(int argc, char **argv);
+int cmd_verbs(int argc, char **argv);
+int cmd_fs(int argc, char **argv);
+int cmd_invariants(int argc, char **argv);
+
+#endif

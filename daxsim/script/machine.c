@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT
+/* The names of a scenario's machine, and its commands as system calls of the current task. */
+#include "daxsim/script/machine.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daxsim/kernel/inode.h"
+#include "daxsim/kernel/memory.h"
+#include "daxsim/sim/check.h"
+
+int machine_init(struct machine *m, u64 device_size, const struct variant *variant,
+		 const struct mmu_ops *mmu, char *why, size_t why_size)
+{
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	err = sim_init(&m->sim, device_size, mmu, why, why_size);
+	if (err)
+		return err;
+	err = mount_fs(&m->sim, variant->fs, variant->profile);
+	if (err) {
+		snprintf(why, why_size, "cannot make a file system: %s", strerror(-err));
+		sim_destroy(&m->sim);
+	}
+	return err;
+}
+
+void machine_destroy(struct machine *m)
+{
+	sim_destroy(&m->sim);
+}
+
+struct mm *machine_mm(struct machine *m, const char *name)
+{
+	for (unsigned int i = 0; i < m->nr_mms; i++)
+		if (!strcmp(m->mms[i]->name, name))
+			return m->mms[i];
+	if (m->nr_mms == ARRAY_SIZE(m->mms))
+		return NULL;
+	m->mms[m->nr_mms] = mm_create(&m->sim, name);
+	return m->mms[m->nr_mms] ? m->mms[m->nr_mms++] : NULL;
+}
+
+#define FIND(m, table, nr, wanted) find((m)->table, sizeof((m)->table[0]), (m)->nr, wanted)
+
+/* The row called @name; each row begins with its name. */
+static void *find(void *rows, size_t stride, unsigned int nr, const char *name)
+{
+	const struct name_table t = { rows, stride, nr };
+	int i = name_find(&t, name);
+
+	return i < 0 ? NULL : (char *)rows + i * stride;
+}
+
+__printf(2, 3) static void fail(struct outcome *out, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(out->error, sizeof(out->error), fmt, args);
+	va_end(args);
+}
+
+static struct file *file_of(struct machine *m, const char *name, struct outcome *out)
+{
+	struct named_file *f = FIND(m, files, nr_files, name);
+
+	if (f)
+		return &f->file;
+	fail(out, "file %s is not open here; create or open it first", name);
+	return NULL;
+}
+
+static struct named_mapping *mapping_of(struct machine *m, const char *name, struct outcome *out)
+{
+	struct named_mapping *map = FIND(m, maps, nr_maps, name);
+
+	if (!map)
+		fail(out, "there is no mapping %s here; mmap it first", name);
+	else if (map->mm != current->mm)
+		fail(out, "mapping %s belongs to process %s, and %s runs in %s; mmap it there too",
+		     name, map->mm->name, current->name, current->mm->name);
+	else
+		return map;
+	return NULL;
+}
+
+static void close_file(struct machine *m, struct named_file *f)
+{
+	iput(f->file.inode);
+	*f = m->files[--m->nr_files];
+}
+
+static void bind_file(struct machine *m, const char *name, struct inode *inode, bool writable,
+		      struct outcome *out)
+{
+	struct named_file *old = FIND(m, files, nr_files, name);
+
+	if (old)
+		close_file(m, old);
+	if (m->nr_files == MAX_NAMES) {
+		fail(out, "more than %d files are open", MAX_NAMES);
+		return;
+	}
+	inode->i_count++;
+	m->files[m->nr_files++] = (struct named_file){ name, { inode, writable } };
+}
+
+static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct inode *inode;
+
+	if (FIND(m, dir, nr_dir, cmd->name)) {
+		out->ret = -EEXIST;
+		return;
+	}
+	if (m->nr_dir == MAX_NAMES) {
+		fail(out, "a directory holds %d files", MAX_NAMES);
+		return;
+	}
+	out->ret = create_inode(m->sim.sb, cmd->name, &inode);
+	if (out->ret)
+		return;
+	m->dir[m->nr_dir++] = (struct named_inode){ cmd->name, inode };
+	bind_file(m, cmd->name, inode, true, out);
+}
+
+static void cmd_open(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct named_inode *d = FIND(m, dir, nr_dir, cmd->name);
+	const char *handle = cmd->name2 ? cmd->name2 : cmd->name;
+
+	if (d)
+		bind_file(m, handle, d->inode, !(cmd->flags & CMD_RDONLY), out);
+	else
+		out->ret = -ENOENT;
+}
+
+static void cmd_close(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	if (file_of(m, cmd->name, out))
+		close_file(m, FIND(m, files, nr_files, cmd->name));
+}
+
+static void cmd_unlink(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct named_inode *d = FIND(m, dir, nr_dir, cmd->name);
+	struct inode *inode;
+
+	if (!d) {
+		out->ret = -ENOENT;
+		return;
+	}
+	inode = d->inode;
+	*d = m->dir[--m->nr_dir];
+	unlink_inode(inode);
+}
+
+static void cmd_truncate(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct file *f = file_of(m, cmd->name, out);
+
+	if (f)
+		out->ret = do_truncate(f, cmd->len);
+}
+
+static void cmd_fallocate(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	static const u32 modes[NR_VERBS] = {
+		[VERB_FPUNCH] = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		[VERB_FZERO] = FALLOC_FL_ZERO_RANGE,
+		[VERB_FCOLLAPSE] = FALLOC_FL_COLLAPSE_RANGE,
+		[VERB_FINSERT] = FALLOC_FL_INSERT_RANGE,
+	};
+	struct file *f = file_of(m, cmd->name, out);
+	u32 keep = cmd->flags & CMD_KEEP_SIZE ? FALLOC_FL_KEEP_SIZE : 0;
+
+	if (f)
+		out->ret = do_fallocate(f, modes[cmd->verb] | keep, cmd->off, cmd->len);
+}
+
+/* Point an iterator at the user memory that a command names. */
+static bool user_buffer(struct machine *m, const struct cmd *cmd, struct iov_iter *iter,
+			struct outcome *out)
+{
+	struct named_mapping *map = mapping_of(m, cmd->name2, out);
+
+	if (!map)
+		return false;
+	iter->user = true;
+	iter->uaddr = map->addr + cmd->off2;
+	return true;
+}
+
+static void read_into(struct outcome *out, size_t len)
+{
+	out->data = calloc(1, len);
+	if (!out->data)
+		fail(out, "out of memory for %zu bytes", len);
+}
+
+static void cmd_pread(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct file *f = file_of(m, cmd->name, out);
+	struct iov_iter to = { .count = cmd->len };
+
+	if (!f)
+		return;
+	if (cmd->flags & CMD_USER_BUFFER) {
+		if (user_buffer(m, cmd, &to, out))
+			out->ret = vfs_read(f, &to, cmd->off);
+		return;
+	}
+	read_into(out, cmd->len);
+	to.kbuf = out->data;
+	if (!out->data)
+		return;
+	out->ret = vfs_read(f, &to, cmd->off);
+	out->nr_data = out->ret > 0 ? out->ret : 0;
+}
+
+static void cmd_pwrite(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct file *f = file_of(m, cmd->name, out);
+	struct iov_iter from = { .count = cmd->len, .fill = cmd->byte };
+
+	if (f && (!(cmd->flags & CMD_USER_BUFFER) || user_buffer(m, cmd, &from, out)))
+		out->ret = vfs_write(f, &from, cmd->off);
+}
+
+static void cmd_mmap(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct named_mapping *map = FIND(m, maps, nr_maps, cmd->name);
+	struct file *f = file_of(m, cmd->name2, out);
+	u32 flags = VM_READ | (cmd->flags & CMD_RDONLY ? 0 : VM_WRITE) |
+		    (cmd->flags & CMD_PRIVATE ? 0 : VM_SHARED);
+	u64 nr_pages = DIV_ROUND_UP(cmd->len, PAGE_SIZE), addr;
+
+	if (!f)
+		return;
+	if (map) {
+		fail(out, "mapping %s exists already; munmap it or use another name", cmd->name);
+		return;
+	}
+	if (m->nr_maps == MAX_NAMES) {
+		fail(out, "more than %d mappings", MAX_NAMES);
+		return;
+	}
+	out->ret = -EINVAL;
+	if (cmd->off & ~PAGE_MASK)
+		return;
+	out->ret = do_mmap(current->mm, f, cmd->name, cmd->off >> PAGE_SHIFT, nr_pages, flags,
+			   &addr);
+	if (!out->ret)
+		m->maps[m->nr_maps++] =
+			(struct named_mapping){ cmd->name, current->mm, addr, nr_pages };
+}
+
+static void cmd_munmap(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct named_mapping *map = mapping_of(m, cmd->name, out);
+
+	if (!map)
+		return;
+	if (cmd->flags & CMD_WHOLE) {
+		out->ret = do_munmap(map->mm, map->addr, map->nr_pages);
+		if (!out->ret)
+			*map = m->maps[--m->nr_maps];
+		return;
+	}
+	out->ret = -EINVAL;
+	if (!(cmd->off & ~PAGE_MASK) && cmd->len && cmd->off < map->nr_pages << PAGE_SHIFT) {
+		u64 first = cmd->off >> PAGE_SHIFT;
+		u64 nr = min_t(u64, DIV_ROUND_UP(cmd->len, PAGE_SIZE), map->nr_pages - first);
+
+		out->ret = do_munmap(map->mm, map->addr + cmd->off, nr);
+	}
+}
+
+static void cmd_mread(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct named_mapping *map = mapping_of(m, cmd->name, out);
+	struct access_result res;
+
+	if (!map)
+		return;
+	read_into(out, cmd->len);
+	if (!out->data)
+		return;
+	res = user_access(map->addr + cmd->off, out->data, cmd->len, false);
+	out->ret = out->nr_data = res.done;
+	out->signal = res.signal;
+}
+
+static void cmd_mwrite(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct named_mapping *map = mapping_of(m, cmd->name, out);
+	struct access_result res;
+
+	if (!map)
+		return;
+	read_into(out, cmd->len);
+	if (!out->data)
+		return;
+	memset(out->data, cmd->byte, cmd->len);
+	res = user_access(map->addr + cmd->off, out->data, cmd->len, true);
+	out->ret = res.done;
+	out->signal = res.signal;
+}
+
+static void cmd_msync(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct named_mapping *map = mapping_of(m, cmd->name, out);
+	struct vma *vma = map ? find_vma(map->mm, map->addr) : NULL;
+
+	if (map)
+		out->ret = vma ? do_fsync(vma->inode) : -ENOMEM;
+}
+
+static void cmd_fsync(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct file *f = file_of(m, cmd->name, out);
+
+	if (f)
+		out->ret = do_fsync(f->inode);
+}
+
+static void cmd_fiemap(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct file *f = file_of(m, cmd->name, out);
+	const struct extent *e;
+
+	if (!f)
+		return;
+	out->extents = calloc(f->inode->extents.nr_extents + 1, sizeof(*out->extents));
+	if (!out->extents) {
+		fail(out, "out of memory for the extents of %s", cmd->name);
+		return;
+	}
+	e = extent_find_next(&f->inode->extents, 0);
+	for (; e; e = extent_find_next(&f->inode->extents, extent_end(e)))
+		out->extents[out->nr_extents++] =
+			(struct extent_value){ e->lblk, e->len, e->unwritten };
+}
+
+const char *const stat_fields[] = { "size", "blocks", "nlink", NULL };
+const char *const fault_fields[] = { "min", "maj", NULL };
+
+static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct file *f = file_of(m, cmd->name, out);
+
+	if (!f)
+		return;
+	out->fields[0] = f->inode->i_size;
+	out->fields[1] = i_blocks(f->inode);
+	out->fields[2] = f->inode->i_nlink;
+}
+
+static void cmd_faults(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct task *t = current;
+
+	(void)cmd;
+	out->fields[0] = t->min_flt - m->counted[t->id].min;
+	out->fields[1] = t->maj_flt - m->counted[t->id].maj;
+	m->counted[t->id].min = t->min_flt;
+	m->counted[t->id].maj = t->maj_flt;
+}
+
+static void cmd_inject(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	(void)out;
+	m->sim.sb->inject[cmd->site] = (struct injection){
+		.error = cmd->error, .short_len = cmd->short_len, .after = cmd->after,
+		.times = cmd->times,
+	};
+}
+
+static void cmd_freeze(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	out->ret = cmd->verb == VERB_FREEZE ? freeze_super(m->sim.sb) : thaw_super(m->sim.sb);
+}
+
+static void (*const commands[NR_VERBS])(struct machine *m, const struct cmd *cmd,
+					struct outcome *out) = {
+	[VERB_CREATE] = cmd_create,	[VERB_OPEN] = cmd_open,
+	[VERB_CLOSE] = cmd_close,	[VERB_UNLINK] = cmd_unlink,
+	[VERB_TRUNCATE] = cmd_truncate, [VERB_FALLOCATE] = cmd_fallocate,
+	[VERB_FPUNCH] = cmd_fallocate,	[VERB_FZERO] = cmd_fallocate,
+	[VERB_FCOLLAPSE] = cmd_fallocate, [VERB_FINSERT] = cmd_fallocate,
+	[VERB_PREAD] = cmd_pread,	[VERB_PWRITE] = cmd_pwrite,
+	[VERB_MMAP] = cmd_mmap,		[VERB_MUNMAP] = cmd_munmap,
+	[VERB_MREAD] = cmd_mread,	[VERB_MWRITE] = cmd_mwrite,
+	[VERB_MSYNC] = cmd_msync,	[VERB_FSYNC] = cmd_fsync,
+	[VERB_FIEMAP] = cmd_fiemap,	[VERB_STAT] = cmd_stat,
+	[VERB_FAULTS] = cmd_faults,	[VERB_INJECT] = cmd_inject,
+	[VERB_FREEZE] = cmd_freeze,	[VERB_THAW] = cmd_freeze,
+};
+
+void machine_command(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	memset(out, 0, sizeof(*out));
+	commands[cmd->verb](m, cmd, out);
+	check_return_to_user(m->sim.check, current);
+}
+
+void outcome_free(struct outcome *out)
+{
+	free(out->data);
+	free(out->extents);
+	out->data = NULL;
+	out->extents = NULL;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/* TAP 13: a test point per variant, YAML where one went wrong, a line to grep for each. */
+#include "daxsim/script/report.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char default_schedule[] = "one after the other";
+
+static const char *schedule_name(const struct schedule_verdict *sv)
+{
+	return sv->schedule ? sv->schedule->name : default_schedule;
+}
+
+void report_begin(struct report *rep, FILE *to, bool json, bool trace)
+{
+	*rep = (struct report){ .to = to, .trace = trace, .json = json ? json_array() : NULL };
+	if (!json)
+		fprintf(to, "TAP version 13\n");
+}
+
+void report_scenario(struct report *rep, const struct scenario *s)
+{
+	if (!rep->json)
+		fprintf(rep->to, "# %s\n", s->path);
+}
+
+/* soft and uffd, or the one that ran. */
+static void print_mmus(const struct verdict *v, FILE *to)
+{
+	for (unsigned int i = 0; i < v->nr_mmus; i++)
+		fprintf(to, "%s%s", i ? " = " : "", v->mmus[i]->name);
+}
+
+static void print_outcome(const struct verdict *v, FILE *to)
+{
+	if (v->variant->expect == EXPECT_CLEAN) {
+		fputs("clean", to);
+		return;
+	}
+	fputs("shows", to);
+	for (int i = 0; i < NR_INVARIANTS; i++)
+		if (v->variant->bugs >> i & 1)
+			fprintf(to, " %s", invariant_table[i].name);
+}
+
+/* What was found, once for each invariant, and the first damage it did. */
+static void print_findings(const struct verdict *v, const char *prefix, FILE *to)
+{
+	u64 told = 0;
+
+	for (unsigned int i = 0; i < v->nr_schedules; i++) {
+		const struct execution *x = &v->schedules[i].x[0];
+
+		for (int inv = 0; inv < NR_INVARIANTS; inv++) {
+			const struct finding *f = &x->findings[inv];
+
+			if (!f->seen || told >> inv & 1)
+				continue;
+			told |= 1ULL << inv;
+			fprintf(to, "%s%s in %s", prefix, invariant_table[inv].name,
+				schedule_name(&v->schedules[i]));
+			if (f->session)
+				fprintf(to, ", session %s, step %s", f->session, f->step);
+			fprintf(to, ": %s\n", f->text);
+		}
+		if (x->damage)
+			fprintf(to, "%sdamage in %s: %s\n", prefix, schedule_name(&v->schedules[i]),
+				x->damage);
+	}
+}
+
+/* A schedule in the words that --schedule reads. */
+static void print_replay(const struct verdict *v, const struct schedule *schedule, FILE *to)
+{
+	fprintf(to, "daxsim run --fs '%s'", v->variant->text);
+	if (schedule) {
+		fprintf(to, " --schedule '");
+		for (const struct sched_entry *e = schedule->entries; e; e = e->next) {
+			if (e->type == ENTRY_COUNT)
+				fprintf(to, "%s:%llu", e->session->name, (unsigned long long)e->count);
+			else
+				fputs(e->step->name, to);
+			if (e->type == ENTRY_STEP && e->until >= 0)
+				fprintf(to, "@%s",
+					e->until_lock >= 0 ? lock_class_table[e->until_lock].name :
+							     point_table[e->until].name);
+			if (e->type == ENTRY_STEP && e->until >= 0 && e->nth > 1)
+				fprintf(to, "#%u", e->nth);
+			fputs(e->next ? " " : "'", to);
+		}
+	}
+	fprintf(to, " %s", v->scenario->path);
+}
+
+static void print_failure(const struct verdict *v, FILE *to)
+{
+	const struct schedule_verdict *sv = v->culprit >= 0 ? &v->schedules[v->culprit] : NULL;
+	const char *rest = v->why;
+
+	fprintf(to, "  ---\n  message: |\n");
+	while (rest && *rest) {
+		size_t len = strcspn(rest, "\n");
+
+		fprintf(to, "    %.*s\n", (int)len, rest);
+		rest += len + (rest[len] == '\n');
+	}
+	fprintf(to, "  expected: ");
+	print_outcome(v, to);
+	fputc('\n', to);
+	if (sv) {
+		fprintf(to, "  schedule: %s\n  replay: ", schedule_name(sv));
+		print_replay(v, sv->schedule, to);
+		fprintf(to, "\n  timeline: |\n");
+		timeline_print(v->scenario, &sv->x[0].trace, false, "    ", to);
+	}
+	fprintf(to, "  ...\n");
+}
+
+/* Stable and greppable: scenario, variant, invariant, how often, in how many of how many. */
+static void print_observation(const struct verdict *v, FILE *to)
+{
+	char *variant = strdup(v->variant->text);
+	const char *often = !v->shown_in ? "Never" :
+			    v->shown_in < v->nr_schedules ? "Sometimes" : "Always";
+
+	for (char *p = variant; p && *p; p++)
+		if (*p == ' ')
+			*p = ',';
+	fprintf(to, "Observation %s %s %s %s %u %u\n", v->scenario->name, variant ? variant : "?",
+		v->shown < 0 ? "violation" : invariant_table[v->shown].name, often, v->shown_in,
+		v->nr_schedules);
+	free(variant);
+}
+
+void report_verdict(struct report *rep, const struct verdict *v)
+{
+	FILE *to = rep->to;
+
+	rep->passed += v->ok;
+	rep->failed += !v->ok;
+	if (rep->json) {
+		json_array_append_new(rep->json, verdict_to_json(v));
+		return;
+	}
+	fprintf(to, "%s %u - %s %s: ", v->ok ? "ok" : "not ok", rep->passed + rep->failed,
+		v->scenario->name, v->variant->text);
+	if (v->ok)
+		print_outcome(v, to);
+	else
+		fprintf(to, "%.*s", (int)strcspn(v->why, "\n"), v->why);
+	fprintf(to, " (");
+	print_mmus(v, to);
+	fprintf(to, ", %u schedule%s)\n", v->nr_schedules, v->nr_schedules == 1 ? "" : "s");
+	print_findings(v, "# ", to);
+	if (!v->ok)
+		print_failure(v, to);
+	if (rep->trace)
+		for (unsigned int i = 0; i < v->nr_schedules; i++) {
+			fprintf(to, "# %s\n", schedule_name(&v->schedules[i]));
+			timeline_print(v->scenario, &v->schedules[i].x[0].trace, true, "#   ", to);
+		}
+	print_observation(v, to);
+	fflush(to);
+}
+
+void report_end(struct report *rep, const char *why)
+{
+	if (rep->json) {
+		json_t *doc = json_pack("{s:o, s:i, s:i, s:s?}", "results", rep->json, "passed",
+					(int)rep->passed, "failed", (int)rep->failed, "cut_short",
+					why);
+
+		json_dumpf(doc, rep->to, JSON_INDENT(2));
+		fputc('\n', rep->to);
+		json_decref(doc);
+		return;
+	}
+	if (why)
+		fprintf(rep->to, "Bail out! %s\n", why);
+	else
+		fprintf(rep->to, "1..%u\n", rep->passed + rep->failed);
+	fprintf(rep->to, "%u passed, %u failed\n", rep->passed, rep->failed);
+}

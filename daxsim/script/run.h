@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running one variant of a scenario: set up a machine, drive its sessions by a
+ * schedule, look at the end. An execution is what came of one schedule in one
+ * MMU; a verdict is what all executions of a variant come to.
+ */
+#ifndef DAXSIM_RUN_H
+#define DAXSIM_RUN_H
+
+#include <signal.h>
+
+#include "daxsim/script/machine.h"
+#include "daxsim/script/scenario.h"
+#include "daxsim/sim/trace.h"
+
+#define MAX_FINALS 32
+
+/* A violation of an invariant, the first of its kind in an execution. */
+struct finding {
+	bool seen;
+	char *text;
+	const char *session;	/* who was running, or NULL: found at rest */
+	const char *step;
+	size_t event;		/* in the trace */
+};
+
+struct execution {
+	struct trace trace;
+	struct finding findings[NR_INVARIANTS];
+	char *failure;		/* file:line: what came out wrong, the first of them; NULL: nothing */
+	char *damage;		/* the same in a variant that expects a bug */
+	char *state;		/* state_print() before and after the final commands */
+	u32 finals;		/* bit per final: its commands came to what they ask for */
+	bool ran_finals;	/* false after a deadlock */
+	bool bad_input;		/* the scenario makes no sense: exit status 2 */
+	bool interrupted;
+};
+
+/**
+ * execute() - run one schedule of one variant in one MMU
+ * @s: the scenario
+ * @v: the variant
+ * @schedule: NULL: the sessions one after the other
+ * @mmu: which MMU
+ * @interrupted: set asynchronously to make it stop; may be NULL
+ * @x: filled in; execution_free() it
+ */
+void execute(const struct scenario *s, const struct variant *v, const struct schedule *schedule,
+	     const struct mmu_ops *mmu, const volatile sig_atomic_t *interrupted,
+	     struct execution *x);
+
+/** execution_free() - drop what an execution holds */
+void execution_free(struct execution *x);
+
+#define MAX_MMUS 2
+
+/* One schedule in every MMU that was asked for. */
+struct schedule_verdict {
+	const struct schedule *schedule;	/* NULL: sessions one after the other */
+	struct execution x[MAX_MMUS];
+	char *disagreement;			/* the MMUs differ: a bug of daxsim; or NULL */
+};
+
+struct verdict {
+	const struct scenario *scenario;
+	const struct variant *variant;
+	const struct mmu_ops *mmus[MAX_MMUS];
+	unsigned int nr_mmus;
+	struct schedule_verdict *schedules;
+	unsigned int nr_schedules;
+	bool ok;
+	bool bad_input;
+	bool interrupted;
+	char *why;		/* not ok: in one line */
+	int culprit;		/* index of the schedule to look at, or -1 */
+	int shown;		/* enum invariant that the Observation line names, or -1: none */
+	unsigned int shown_in;	/* executions (schedules) that showed it */
+};
+
+/**
+ * judge() - run a variant in all its schedules and MMUs
+ * @s: the scenario
+ * @v: the variant
+ * @only: a schedule to run instead of the scenario's own, or NULL
+ * @mmus: the MMUs
+ * @nr_mmus: how many, 1 or 2
+ * @interrupted: as for execute()
+ * @verdict: filled in; verdict_free() it
+ */
+void judge(const struct scenario *s, const struct variant *v, const struct schedule *only,
+	   const struct mmu_ops *const *mmus, unsigned int nr_mmus,
+	   const volatile sig_atomic_t *interrupted, struct verdict *verdict);
+
+/** verdict_free() - drop what a verdict holds */
+void verdict_free(struct verdict *verdict);
+
+#endif

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+/* What the executions of a variant come to, held against what its scenario expects. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daxsim/script/run.h"
+
+/* The first reason stays. */
+__printf(3, 4) static void fail(struct verdict *v, int culprit, const char *fmt, ...)
+{
+	va_list args;
+
+	if (v->why)
+		return;
+	va_start(args, fmt);
+	if (vasprintf(&v->why, fmt, args) < 0)
+		v->why = NULL;
+	va_end(args);
+	v->culprit = culprit;
+}
+
+static void compare_mmus(const struct verdict *v, struct schedule_verdict *sv)
+{
+	const struct execution *a = &sv->x[0], *b = &sv->x[1];
+	const char *names[] = { v->mmus[0]->name, v->mmus[1]->name };
+	s64 at = trace_diff(&a->trace, &b->trace);
+	char left[120] = "nothing", right[120] = "nothing";
+	int n = 0;
+
+	if (at >= 0) {
+		if ((size_t)at < a->trace.nr)
+			trace_describe(&a->trace.events[at], left, sizeof(left));
+		if ((size_t)at < b->trace.nr)
+			trace_describe(&b->trace.events[at], right, sizeof(right));
+		n = asprintf(&sv->disagreement,
+			     "bug of daxsim: the MMUs disagree at event %lld: %s has \"%s\", %s has \"%s\"",
+			     (long long)at, names[0], left, names[1], right);
+	} else if (a->state && b->state && strcmp(a->state, b->state)) {
+		n = asprintf(&sv->disagreement,
+			     "bug of daxsim: %s and %s end in different states:\n%s---\n%s",
+			     names[0], names[1], a->state, b->state);
+	}
+	if (n < 0)
+		sv->disagreement = NULL;
+}
+
+static bool applies(const struct final *f, const struct variant *v)
+{
+	return f->condition == FINAL_IF_ANY ||
+	       (f->condition == FINAL_IF_BUG) == (v->expect == EXPECT_BUG);
+}
+
+/* In how many executions the commands of a final came to what they ask for. */
+static unsigned int count_final(const struct verdict *v, unsigned int index, unsigned int *total,
+				int *culprit)
+{
+	unsigned int n = 0;
+
+	*total = 0;
+	for (unsigned int i = 0; i < v->nr_schedules; i++) {
+		const struct execution *x = &v->schedules[i].x[0];
+
+		*total += x->ran_finals;
+		n += x->ran_finals && x->finals >> index & 1;
+		*culprit = i;
+	}
+	return n;
+}
+
+static void judge_finals(struct verdict *v)
+{
+	unsigned int index = 0, total;
+	int culprit;
+
+	for (const struct final *f = v->scenario->finals; f; f = f->next, index++) {
+		unsigned int n = count_final(v, index, &total, &culprit);
+		bool excused = f->condition == FINAL_IF_ANY && v->variant->expect == EXPECT_BUG;
+
+		if (!applies(f, v->variant) || !total)
+			continue;
+		if (f->mode == FINAL_SOMETIMES && !n)
+			fail(v, culprit, "%s:%u: final sometimes: no execution ended so",
+			     v->scenario->path, f->pos.line);
+		else if (f->mode == FINAL_NEVER && n && !excused)
+			fail(v, culprit, "%s:%u: final never: %u of %u executions ended so",
+			     v->scenario->path, f->pos.line, n, total);
+		else if (f->mode == FINAL_ALWAYS && n < total && !excused)
+			fail(v, culprit, "%s:%u: final: %u of %u executions did not end so",
+			     v->scenario->path, f->pos.line, total - n, total);
+	}
+}
+
+/* How many schedules showed an invariant broken; *culprit is set to the first of them. */
+static unsigned int count_finding(const struct verdict *v, int inv, int *culprit)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = v->nr_schedules; i-- > 0;)
+		if (v->schedules[i].x[0].findings[inv].seen) {
+			n++;
+			*culprit = i;
+		}
+	return n;
+}
+
+static void judge_findings(struct verdict *v)
+{
+	const struct variant *var = v->variant;
+
+	for (int inv = 0; inv < NR_INVARIANTS; inv++) {
+		int culprit = 0;
+		unsigned int n = count_finding(v, inv, &culprit);
+		bool expected = var->expect == EXPECT_BUG && var->bugs >> inv & 1;
+
+		if (expected && !n)
+			fail(v, -1, "expected bug %s, but no schedule showed it",
+			     invariant_table[inv].name);
+		else if (n && var->expect == EXPECT_CLEAN)
+			fail(v, culprit, "%s: %s", invariant_table[inv].name,
+			     v->schedules[culprit].x[0].findings[inv].text);
+		if ((expected || (n && var->expect == EXPECT_CLEAN)) && v->shown < 0) {
+			v->shown = inv;
+			v->shown_in = n;
+		}
+	}
+}
+
+static void run_one(struct verdict *v, const struct schedule *schedule,
+		    const volatile sig_atomic_t *interrupted)
+{
+	struct schedule_verdict *sv = &v->schedules[v->nr_schedules];
+	int index = v->nr_schedules++;
+
+	sv->schedule = schedule;
+	for (unsigned int i = 0; i < v->nr_mmus; i++) {
+		struct execution *x = &sv->x[i];
+
+		execute(v->scenario, v->variant, schedule, v->mmus[i], interrupted, x);
+		v->interrupted |= x->interrupted;
+		v->bad_input |= x->bad_input;
+		if (x->failure)
+			fail(v, index, "%s", x->failure);
+	}
+	if (v->interrupted || v->bad_input || v->nr_mmus < 2)
+		return;
+	compare_mmus(v, sv);
+	if (sv->disagreement)
+		fail(v, index, "%s", sv->disagreement);
+}
+
+void judge(const struct scenario *s, const struct variant *v, const struct schedule *only,
+	   const struct mmu_ops *const *mmus, unsigned int nr_mmus,
+	   const volatile sig_atomic_t *interrupted, struct verdict *verdict)
+{
+	unsigned int nr = 1;
+
+	for (const struct schedule *sch = s->schedules; sch; sch = sch->next)
+		nr++;
+	*verdict = (struct verdict){
+		.scenario = s, .variant = v, .nr_mmus = nr_mmus, .culprit = -1, .shown = -1,
+		.schedules = calloc(nr, sizeof(struct schedule_verdict)),
+	};
+	memcpy(verdict->mmus, mmus, nr_mmus * sizeof(*mmus));
+	if (!verdict->schedules) {
+		fail(verdict, -1, "out of memory");
+		return;
+	}
+	if (only || !s->schedules)
+		run_one(verdict, only, interrupted);
+	else
+		for (const struct schedule *sch = s->schedules; sch; sch = sch->next) {
+			run_one(verdict, sch, interrupted);
+			if (verdict->bad_input || verdict->interrupted)
+				break;
+		}
+	if (verdict->bad_input || verdict->interrupted)
+		return;
+	judge_finals(verdict);
+	judge_findings(verdict);
+	verdict->ok = !verdict->why;
+}
+
+void verdict_free(struct verdict *verdict)
+{
+	for (unsigned int i = 0; i < verdict->nr_schedules; i++) {
+		for (unsigned int j = 0; j < verdict->nr_mmus; j++)
+			execution_free(&verdict->schedules[i].x[j]);
+		free(verdict->schedules[i].disagreement);
+	}
+	free(verdict->schedules);
+	free(verdict->why);
+	memset(verdict, 0, sizeof(*verdict));
+}
