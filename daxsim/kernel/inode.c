@@ -72,6 +72,7 @@ void iput(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
 
+	point(P_iput, P_WRITE, obj(OBJ_I_COUNT, inode->i_ino, 0));
 	if (--inode->i_count || inode->i_nlink)
 		return;
 	truncate_inode_pages_range(&inode->i_data, 0, U64_MAX);

@@ -20,7 +20,12 @@ const struct name_table lock_class_names = NAME_TABLE(lock_class_table);
 
 void lock_init(struct sim *sim, struct lock *lock, enum lock_class class, const char *of)
 {
-	*lock = (struct lock){ .class = class, .id = sim->next_id++, .of = of };
+	lock_init_at(lock, class, of, 0, sim->next_id++);
+}
+
+void lock_init_at(struct lock *lock, enum lock_class class, const char *of, u32 owner, u64 index)
+{
+	*lock = (struct lock){ .class = class, .object = obj(OBJ_LOCK, owner, index), .of = of };
 }
 
 bool lock_conflicts(const struct lock *lock, enum lock_mode mode)
@@ -33,7 +38,7 @@ static void announce(struct lock *lock, enum point_id id, enum point_kind kind)
 	struct task *t = current;
 
 	t->at_lock = lock;
-	point(id, kind, obj(OBJ_LOCK, 0, lock->id));
+	point(id, kind, lock->object);
 	t->at_lock = NULL;
 }
 

@@ -47,7 +47,7 @@ enum lock_mode {
 
 struct lock {
 	u8 class;		/* enum lock_class */
-	u32 id;			/* unique in its machine: names the object of its points */
+	u64 object;		/* unique in its machine, OBJ_LOCK: what its points are about */
 	const char *of;		/* what it belongs to, for people: a file or process name */
 	struct task *writer;	/* exclusive holder, or NULL */
 	u32 readers;		/* shared holders */
@@ -71,6 +71,15 @@ struct sim;
  * @of: name of the object it belongs to; must live as long as the lock
  */
 void lock_init(struct sim *sim, struct lock *lock, enum lock_class class, const char *of);
+
+/**
+ * lock_init_at() - the same for a lock that sessions make while they run
+ * @owner: number of what it belongs to, such as an inode
+ * @index: which of the owner's locks
+ *
+ * Its number must not depend on who makes one first.
+ */
+void lock_init_at(struct lock *lock, enum lock_class class, const char *of, u32 owner, u64 index);
 
 /*
  * The kernel's calls. All wait in the scheduler when the lock is not to be had;

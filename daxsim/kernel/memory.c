@@ -237,21 +237,36 @@ static void watch_access(const struct mmu_access *a)
 	}
 }
 
+/*
+ * An access is about the PTE, and about the bytes of the block behind it, whichever
+ * that is when it goes on.
+ */
+static void touch_point(u64 addr, enum point_id id)
+{
+	struct task *t = current;
+	const struct vma *vma = find_vma(t->mm, addr);
+
+	if (!vma)
+		return;
+	t->touching = addr;
+	pte_point(vma, page_of(vma, addr), id, P_READ);
+	t->touching = 0;
+}
+
 /* One access with all the faults that it takes. */
 static enum mmu_result access_part(struct mmu_access *a)
 {
 	struct task *t = a->task;
 	const struct mmu_ops *mmu = t->sim->mmu;
 	enum point_id id = a->write ? P_user_store : P_user_load;
-	struct vma *vma = find_vma(t->mm, a->addr);
 	enum mmu_result r;
 
-	if (!vma || !find_vma(t->mm, a->addr + a->len - 1)) {
+	if (!find_vma(t->mm, a->addr) || !find_vma(t->mm, a->addr + a->len - 1)) {
 		a->signal = SIGSEGV;
 		a->fault_addr = a->addr;
 		return MMU_SIGNAL;
 	}
-	pte_point(vma, page_of(vma, a->addr), id, P_READ);
+	touch_point(a->addr, id);
 	r = mmu->access(a);
 	while (r == MMU_FAULT) {
 		int ret = do_page_fault(a->fault_addr, a->fault_write);
@@ -260,7 +275,7 @@ static enum mmu_result access_part(struct mmu_access *a)
 			check_return_to_user(t->sim->check, t);
 		/* The instruction is tried again: others may have been faster. */
 		if (!(ret & VM_FAULT_ERROR))
-			pte_point(vma, (a->fault_addr - vma->start) >> PAGE_SHIFT, id, P_READ);
+			touch_point(a->fault_addr, id);
 		r = mmu->resume(a, ret & VM_FAULT_ERROR);
 		if (ret & VM_FAULT_SIGSEGV)
 			a->signal = SIGSEGV;

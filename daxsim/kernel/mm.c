@@ -77,7 +77,7 @@ int do_mmap(struct mm *mm, struct file *file, const char *name, pgoff_t pgoff, u
 	if (!vma)
 		goto out;
 	vma->name = name;
-	vma->id = mm->sim->next_id++;
+	vma->id = mm->id << 8 | (mm->nr_mappings++ & 0xff);
 	err = mm->sim->mmu->map(vma);
 	if (err) {
 		free_vma(vma);

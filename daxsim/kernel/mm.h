@@ -73,6 +73,7 @@ struct mm {
 	u32 id;
 	struct lock mmap_sem;
 	LIST_HEAD(, vma) mmap;
+	u32 nr_mappings;		/* made so far; mmap_sem */
 };
 
 /* What a fault handler is given and gives back, as in the kernel. */

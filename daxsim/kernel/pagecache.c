@@ -78,7 +78,8 @@ struct page *find_or_create_page(struct address_space *mapping, pgoff_t index)
 		page->mapping = mapping;
 		page->index = index;
 		page->count = 2;
-		lock_init(sim, &page->lock, LOCK_PAGE_LOCK, mapping->host->name);
+		lock_init_at(&page->lock, LOCK_PAGE_LOCK, mapping->host->name, mapping->host->i_ino,
+			     index);
 		RB_INSERT(page_tree, &mapping->pages, page);
 		mutex_lock(&page->lock);
 		return page;

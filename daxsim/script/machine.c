@@ -113,6 +113,7 @@ static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome 
 {
 	struct inode *inode;
 
+	point(P_vfs_lookup, P_WRITE, obj(OBJ_DIR, 0, 0));
 	if (FIND(m, dir, nr_dir, cmd->name)) {
 		out->ret = -EEXIST;
 		return;
@@ -130,9 +131,11 @@ static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome 
 
 static void cmd_open(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct named_inode *d = FIND(m, dir, nr_dir, cmd->name);
 	const char *handle = cmd->name2 ? cmd->name2 : cmd->name;
+	struct named_inode *d;
 
+	point(P_vfs_lookup, P_WRITE, obj(OBJ_DIR, 0, 0));
+	d = FIND(m, dir, nr_dir, cmd->name);
 	if (d)
 		bind_file(m, handle, d->inode, !(cmd->flags & CMD_RDONLY), out);
 	else
@@ -147,9 +150,11 @@ static void cmd_close(struct machine *m, const struct cmd *cmd, struct outcome *
 
 static void cmd_unlink(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct named_inode *d = FIND(m, dir, nr_dir, cmd->name);
+	struct named_inode *d;
 	struct inode *inode;
 
+	point(P_vfs_lookup, P_WRITE, obj(OBJ_DIR, 0, 0));
+	d = FIND(m, dir, nr_dir, cmd->name);
 	if (!d) {
 		out->ret = -ENOENT;
 		return;

@@ -73,6 +73,8 @@
 	P(copy_to_iter, "read(2) is about to copy out of a block")                                 \
 	P(iov_iter_zero, "read(2) is about to deliver zeroes for a hole")                          \
 	P(invalidate_inode_pages2_range, "write(2) is about to drop hole pages from the cache")    \
+	P(iput, "a reference to an inode is about to be dropped")                                  \
+	P(vfs_lookup, "a name is looked up, made or removed in the directory")                     \
 	P(sync_file, "fsync(2) or msync(2) enters the kernel")                                     \
 	P(sb_start_pagefault, "a write fault asks for freeze protection")                          \
 	P(freeze_super, "the file system is about to be frozen")                                   \
@@ -117,7 +119,8 @@ enum obj_type {
 	OBJ_LOCK,		/* lock */
 	OBJ_DIO_COUNT,		/* inode */
 	OBJ_FREEZE,		/* super block */
-	OBJ_MM,			/* process: its list of mappings */
+	OBJ_DIR,		/* the directory: names and handles */
+	OBJ_I_COUNT,		/* inode: its reference count */
 };
 
 #define EXTENT_ALL UINT32_MAX	/* index of an OBJ_EXTENT that stands for all of its inode's blocks */

@@ -30,6 +30,7 @@ struct task {
 	struct held_lock held[MAX_HELD];
 	unsigned int nr_held;
 	struct lock *at_lock;	/* at the points P_lock and P_unlock: which lock */
+	u64 touching;		/* at P_user_load and P_user_store: the address; else 0 */
 	struct lock *waiting;	/* the lock it is blocked on, or NULL */
 	enum lock_mode wait_mode;
 
