@@ -80,38 +80,13 @@ static u64 pointers_left(u64 iblock)
 	return iblock < NDIR ? NDIR - iblock : PTRS - (iblock - NDIR) % PTRS;
 }
 
-static int ext2_init_inode(struct inode *inode)
-{
-	struct arena *a = &inode->i_sb->sim->arena;
-	struct extent_map *indirect = arena_alloc(a, sizeof(*indirect));
-
-	if (!indirect)
-		return -ENOMEM;
-	extent_map_init(indirect, a);
-	inode->i_private = indirect;
-	return 0;
-}
-
-static void free_indirect(struct inode *inode, u64 n)
-{
-	struct extent_map *indirect = inode->i_private;
-	const struct extent *e = extent_find(indirect, n);
-	block_t block = e->pblk + (n - e->lblk);
-
-	if (extent_remove(indirect, n, 1, NULL, NULL))
-		return;
-	inode->i_meta_blocks--;
-	free_blocks(inode->i_sb, block, 1);
-}
-
 /* Free the indirect blocks that reach past @iblock and lead to nothing any more. */
 static void ext2_free_branches(struct inode *inode, u64 iblock)
 {
-	const struct extent_map *indirect = inode->i_private;
 	u64 n = 0;
 
 	for (;;) {
-		const struct extent *e = extent_find_next(indirect, n), *data;
+		const struct extent *e = extent_find_next(&inode->meta, n), *data;
 		u64 first, end;
 
 		if (!e)
@@ -120,7 +95,7 @@ static void ext2_free_branches(struct inode *inode, u64 iblock)
 		indirect_range(n, &first, &end);
 		data = extent_find_next(&inode->extents, first);
 		if (end > iblock && (!data || data->lblk >= end))
-			free_indirect(inode, n);
+			drop_meta_block(inode, n);
 		n++;
 	}
 }
@@ -128,27 +103,14 @@ static void ext2_free_branches(struct inode *inode, u64 iblock)
 /* Allocate the indirect blocks that the way to @iblock lacks. */
 static int ext2_alloc_branch(struct inode *inode, u64 iblock)
 {
-	struct extent_map *indirect = inode->i_private;
-	u64 path[MAX_DEPTH], len;
+	u64 path[MAX_DEPTH];
 	unsigned int depth = indirect_path(iblock, path);
+	int err = 0;
 
-	for (unsigned int i = 0; i < depth; i++) {
-		block_t block;
-		int err;
-
-		if (extent_find(indirect, path[i]))
-			continue;
-		err = alloc_blocks(inode, 0, 1, &block, &len);
-		if (err)
-			return err;
-		err = extent_insert(indirect, path[i], block, 1, false);
-		if (err) {
-			free_blocks(inode->i_sb, block, 1);
-			return err;
-		}
-		inode->i_meta_blocks++;
-	}
-	return 0;
+	for (unsigned int i = 0; i < depth && !err; i++)
+		if (!extent_find(&inode->meta, path[i]))
+			err = add_meta_block(inode, path[i]);
+	return err;
 }
 
 /* Where to go on: behind the block of the file before, if that has one. */
@@ -157,18 +119,6 @@ static block_t ext2_find_goal(const struct inode *inode, u64 iblock)
 	const struct extent *before = iblock ? extent_find(&inode->extents, iblock - 1) : NULL;
 
 	return before ? before->pblk + before->len : 0;
-}
-
-static bool map_found(struct inode *inode, sector_t iblock, struct buffer_head *bh)
-{
-	const struct extent *e = extent_lookup(inode, iblock);
-
-	if (!e || e->lblk > iblock)
-		return false;
-	bh->b_state = BH_Mapped;
-	bh->b_blocknr = e->pblk + (iblock - e->lblk);
-	bh->b_size = min_t(u64, bh->b_size, (extent_end(e) - iblock) << PAGE_SHIFT);
-	return true;
 }
 
 /* Allocate at @iblock, a hole. truncate_mutex is held. */
@@ -208,10 +158,10 @@ static int ext2_get_block(struct inode *inode, sector_t iblock, struct buffer_he
 {
 	int err = 0;
 
-	if (map_found(inode, iblock, bh) || !create)
+	if (map_bh(inode, iblock, bh) || !create)
 		return 0;
 	mutex_lock(&inode->i_alloc);
-	if (!map_found(inode, iblock, bh)) {
+	if (!map_bh(inode, iblock, bh)) {
 		err = ext2_alloc(inode, iblock, bh);
 		if (err)
 			ext2_free_branches(inode, iblock);
@@ -256,14 +206,12 @@ static void ext2_write_failed(struct inode *inode, s64 end)
 static void ext2_evict_inode(struct inode *inode)
 {
 	ext2_truncate_blocks(inode, 0);
-	arena_free(&inode->i_sb->sim->arena, inode->i_private, sizeof(struct extent_map));
 }
 
 const struct fs_ops ext2_fs_ops = {
 	.name = "ext2",
 	.what = "no unwritten extents, no journal; truncate_mutex guards the block map",
 	.alloc_lock = LOCK_TRUNCATE_MUTEX,
-	.init_inode = ext2_init_inode,
 	.evict_inode = ext2_evict_inode,
 	.get_block = ext2_get_block,
 	.setsize = ext2_setsize,

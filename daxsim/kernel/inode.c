@@ -52,12 +52,14 @@ int create_inode(struct super_block *sb, const char *name, struct inode **inodep
 	inode->i_count = 1;
 	lock_init(sim, &inode->i_mutex, LOCK_I_MUTEX, name);
 	lock_init(sim, &inode->i_dio, LOCK_DIO_WAIT, name);
+	lock_init(sim, &inode->i_iolock, LOCK_IOLOCK, name);
 	lock_init(sim, &inode->i_alloc, sb->ops->alloc_lock, name);
 	lock_init(sim, &inode->i_data.i_mmap_mutex, LOCK_I_MMAP_MUTEX, name);
 	inode->i_data.host = inode;
 	LIST_INIT(&inode->i_data.i_mmap);
 	RB_INIT(&inode->i_data.pages);
 	extent_map_init(&inode->extents, &sim->arena);
+	extent_map_init(&inode->meta, &sim->arena);
 	err = sb->ops->init_inode ? sb->ops->init_inode(inode) : 0;
 	if (err) {
 		arena_free(&sim->arena, inode, sizeof(*inode));
@@ -102,7 +104,7 @@ void i_size_write(struct inode *inode, s64 size)
 
 u64 i_blocks(const struct inode *inode)
 {
-	return (inode->extents.nr_blocks + inode->i_meta_blocks) * SECTORS_PER_PAGE;
+	return (inode->extents.nr_blocks + inode->meta.nr_blocks) * SECTORS_PER_PAGE;
 }
 
 int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create)
@@ -112,7 +114,55 @@ int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int 
 	mark(P_get_block);
 	if (inject_fires(inj))
 		return inj->error;
+	bh->b_inode = inode;
+	bh->b_iblock = iblock;
 	return inode->i_sb->ops->get_block(inode, iblock, bh, create);
+}
+
+bool map_bh(struct inode *inode, sector_t iblock, struct buffer_head *bh)
+{
+	const struct extent *e = extent_lookup(inode, iblock);
+
+	if (!e || e->lblk > iblock)
+		return false;
+	bh->b_state = e->unwritten ? BH_Unwritten : BH_Mapped;
+	bh->b_blocknr = e->pblk + (iblock - e->lblk);
+	bh->b_size = min_t(u64, bh->b_size, (extent_end(e) - iblock) << PAGE_SHIFT);
+	return true;
+}
+
+int add_meta_block(struct inode *inode, u64 n)
+{
+	block_t block;
+	u64 len;
+	int err = alloc_blocks(inode, 0, 1, &block, &len);
+
+	if (err)
+		return err;
+	err = extent_insert(&inode->meta, n, block, 1, false);
+	if (err)
+		free_blocks(inode->i_sb, block, 1);
+	return err;
+}
+
+void drop_meta_block(struct inode *inode, u64 n)
+{
+	const struct extent *e = extent_find(&inode->meta, n);
+	block_t block = e->pblk + (n - e->lblk);
+
+	if (!extent_remove(&inode->meta, n, 1, NULL, NULL))
+		free_blocks(inode->i_sb, block, 1);
+}
+
+int set_meta_blocks(struct inode *inode, u64 want)
+{
+	int err = 0;
+
+	while (inode->meta.nr_blocks < want && !err)
+		err = add_meta_block(inode, inode->meta.nr_blocks);
+	while (inode->meta.nr_blocks > want)
+		drop_meta_block(inode, inode->meta.nr_blocks - 1);
+	return err;
 }
 
 long bdev_direct_access(struct super_block *sb, block_t block, void **addr, long size)

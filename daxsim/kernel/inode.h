@@ -32,12 +32,14 @@ struct inode {
 	u32 i_nlink;
 	u32 i_count;				/* handles and mappings that keep it alive */
 	s64 i_size;				/* bytes */
-	u64 i_meta_blocks;			/* blocks of its mapping metadata (indirect blocks) */
+	u64 i_prealloc_end;			/* fallocate -k may have left blocks up to this one */
 	struct lock i_mutex;
 	struct lock i_dio;			/* readers: direct I/O in flight, i_dio_count */
+	struct lock i_iolock;			/* of file systems that have one beside i_mutex */
 	struct lock i_alloc;			/* guards extents: truncate_mutex, i_data_sem, ... */
 	struct address_space i_data;
 	struct extent_map extents;		/* logical to device blocks */
+	struct extent_map meta;			/* number of a metadata block to device block */
 	void *i_private;			/* the file system's own */
 	bool i_in_truncate;			/* the watchers': truncate(2) is at work on it */
 	LIST_ENTRY(inode) i_sb_list;
@@ -138,6 +140,34 @@ u64 i_blocks(const struct inode *inode);
  * Return: 0 (also for a hole, with nothing in b_state), or a negative errno.
  */
 int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create);
+
+/* What get_block's create may be. */
+#define GET_BLOCK_CREATE 1	/* the fault path, and whoever knows no better */
+#define GET_BLOCK_WRITE 2	/* write(2), which ends with ops->write_end */
+
+/**
+ * map_bh() - report the extent at a block, as get_block does
+ * @inode: the file
+ * @iblock: block of the file
+ * @bh: b_size wanted; BH_Mapped or BH_Unwritten, b_blocknr and b_size are set
+ *
+ * Return: whether there is one; if not, @bh is left alone.
+ */
+bool map_bh(struct inode *inode, sector_t iblock, struct buffer_head *bh);
+
+/*
+ * Blocks of mapping metadata (indirect blocks, extent tree nodes) take space and
+ * show in st_blocks; they are numbered as their file system likes.
+ */
+
+/** add_meta_block() - allocate number @n. Return: 0, -ENOSPC or -ENOMEM */
+int add_meta_block(struct inode *inode, u64 n);
+
+/** drop_meta_block() - free number @n, which exists */
+void drop_meta_block(struct inode *inode, u64 n);
+
+/** set_meta_blocks() - have @want blocks of mapping metadata. Return: 0, -ENOSPC or -ENOMEM */
+int set_meta_blocks(struct inode *inode, u64 want);
 
 /**
  * bdev_direct_access() - address of device memory, with injected failures

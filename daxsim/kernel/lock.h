@@ -21,8 +21,12 @@ struct task;
 	L(SB_PAGEFAULT, "sb_pagefault")                                                            \
 	L(I_MUTEX, "i_mutex")                                                                      \
 	L(I_MMAP_MUTEX, "i_mmap_mutex")                                                            \
+	L(JBD2_COMMIT, "jbd2_commit")                                                              \
+	L(JBD2_HANDLE, "jbd2_handle")                                                              \
+	L(IOLOCK, "iolock")                                                                        \
 	L(TRUNCATE_MUTEX, "truncate_mutex")                                                        \
 	L(I_DATA_SEM, "i_data_sem")                                                                \
+	L(ILOCK, "ilock")                                                                          \
 	L(PAGE_LOCK, "page_lock")                                                                  \
 	L(DIO_WAIT, "dio_wait")
 

@@ -63,6 +63,10 @@
 	P(truncate_blocks, "page tables are cut; before blocks past the new size are freed")       \
 	P(dax_truncate_page, "the tail of the new last page is about to be zeroed")                \
 	P(do_fallocate, "fallocate(2) enters the kernel")                                          \
+	P(truncate_range_again, "ext4 punch cuts page tables a second time, inside its handle")    \
+	P(journal_start, "a journal handle is about to be opened")                                 \
+	P(journal_stop, "a journal handle is about to be closed")                                  \
+	P(journal_commit, "a commit of the running transaction begins")                            \
 	P(do_read, "read(2) enters the kernel")                                                    \
 	P(do_write, "write(2) enters the kernel")                                                  \
 	P(inode_dio_wait, "direct I/O in flight is waited for")                                    \

@@ -34,6 +34,9 @@ struct task {
 	struct lock *waiting;	/* the lock it is blocked on, or NULL */
 	enum lock_mode wait_mode;
 
+	u32 handle_depth;	/* open journal handles, each inside the one before */
+	u32 handle_credits;	/* blocks that the outermost may still change */
+
 	u64 min_flt;		/* as getrusage(2) counts them */
 	u64 maj_flt;
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/* Handles and commits (Linux 4.0 fs/jbd2/transaction.c, commit.c). */
+#include "daxsim/kernel/journal.h"
+
+#include <errno.h>
+
+#include "daxsim/sim/sim.h"
+
+void journal_init(struct sim *sim, struct journal *j, const char *name, u32 max)
+{
+	*j = (struct journal){ .j_tid = 1, .j_max = max };
+	lock_init(sim, &j->j_handles, LOCK_JBD2_HANDLE, name);
+	lock_init(sim, &j->j_commit, LOCK_JBD2_COMMIT, name);
+}
+
+/* jbd2 sizes a transaction so that several handles fit; a commit makes room. */
+static bool has_room(const struct journal *j, u32 credits)
+{
+	return j->j_credits + credits <= j->j_max;
+}
+
+int journal_start(struct journal *j, u32 credits)
+{
+	struct task *t = current;
+
+	if (t->handle_depth) {
+		t->handle_depth++;
+		return 0;
+	}
+	mark(P_journal_start);
+	if (credits > j->j_max)
+		return -ENOSPC;
+	for (;;) {
+		lock_wait(&j->j_commit, LOCK_SHARED);
+		if (!has_room(j, credits))
+			journal_commit(j);
+		down_read(&j->j_handles);
+		/* A commit that locked the transaction meanwhile does not count on us. */
+		if (!j->j_commit.writer)
+			break;
+		up_read(&j->j_handles);
+	}
+	j->j_credits += credits;
+	t->handle_depth = 1;
+	t->handle_credits = credits;
+	return 0;
+}
+
+void journal_stop(struct journal *j)
+{
+	struct task *t = current;
+
+	if (--t->handle_depth)
+		return;
+	mark(P_journal_stop);
+	up_read(&j->j_handles);
+}
+
+int journal_dirty(struct journal *j)
+{
+	struct task *t = current;
+
+	(void)j;
+	if (!t->handle_depth || !t->handle_credits)
+		return -ENOSPC;
+	t->handle_credits--;
+	return 0;
+}
+
+void journal_commit(struct journal *j)
+{
+	mark(P_journal_commit);
+	mutex_lock(&j->j_commit);
+	j->j_state = T_LOCKED;
+	lock_wait(&j->j_handles, LOCK_EXCLUSIVE);
+	j->j_state = T_COMMIT;
+	j->j_committed = j->j_tid++;
+	j->j_credits = 0;
+	j->j_state = T_RUNNING;
+	mutex_unlock(&j->j_commit);
+}
