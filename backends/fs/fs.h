@@ -41,8 +41,30 @@ struct fs_ops {
 	/* A write up to @end failed: give back what it did past i_size. i_mutex is held. */
 	void (*write_failed)(struct inode *inode, s64 end);
 
-	/* fallocate(2); NULL: -EOPNOTSUPP. Return: 0 or a negative errno. */
+	/* write(2) is about to begin at @pos; may be NULL. i_mutex is held. Return: 0 or an errno. */
+	int (*write_begin)(struct inode *inode, s64 pos);
+
+	/* It moved @len bytes; may be NULL. Return: 0 or a negative errno. */
+	int (*write_end)(struct inode *inode, s64 pos, s64 len);
+
+	/* fallocate(2), such as falloc_range(); NULL: -EOPNOTSUPP. Return: 0 or a negative errno. */
 	int (*fallocate)(struct inode *inode, u32 mode, s64 offset, s64 len);
+
+	/*
+	 * What falloc_range() needs of its file system: a transaction around the
+	 * changes to one file, room for the extent tree as it is now, and the
+	 * order in which a hole is punched. i_mutex is held.
+	 */
+	int (*trans_begin)(struct inode *inode);
+	void (*trans_end)(struct inode *inode);
+	int (*fit_tree)(struct inode *inode);
+	int (*punch_hole)(struct inode *inode, s64 start, s64 end);
+
+	/* fsync(2); may be NULL. Return: 0 or a negative errno. */
+	int (*sync)(struct inode *inode);
+
+	/* Beside i_mutex this file system has an IOLOCK: shared in read(2), which then needs no i_mutex. */
+	bool has_iolock;
 
 	/* Blocks past end of file are its own business: a fixed or preallocated layout. */
 	bool keeps_blocks_past_eof;

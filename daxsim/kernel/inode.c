@@ -90,6 +90,36 @@ void unlink_inode(struct inode *inode)
 	iput(inode);
 }
 
+void inode_lock(struct inode *inode)
+{
+	mutex_lock(&inode->i_mutex);
+	if (inode->i_sb->ops->has_iolock)
+		down_write(&inode->i_iolock);
+}
+
+void inode_unlock(struct inode *inode)
+{
+	if (inode->i_sb->ops->has_iolock)
+		up_write(&inode->i_iolock);
+	mutex_unlock(&inode->i_mutex);
+}
+
+void inode_lock_shared(struct inode *inode)
+{
+	if (inode->i_sb->ops->has_iolock)
+		down_read(&inode->i_iolock);
+	else
+		mutex_lock(&inode->i_mutex);
+}
+
+void inode_unlock_shared(struct inode *inode)
+{
+	if (inode->i_sb->ops->has_iolock)
+		up_read(&inode->i_iolock);
+	else
+		mutex_unlock(&inode->i_mutex);
+}
+
 s64 i_size_read(const struct inode *inode)
 {
 	point(P_i_size_read, P_READ, obj(OBJ_I_SIZE, inode->i_ino, 0));
@@ -208,8 +238,24 @@ int extent_add(struct inode *inode, sector_t iblock, block_t block, u64 len, boo
 
 int extent_set_unwritten(struct inode *inode, sector_t iblock, u64 len, bool unwritten)
 {
+	int err;
+
 	extent_point(inode, iblock, len, P_extent_convert, P_WRITE);
-	return extent_mark(&inode->extents, iblock, len, unwritten);
+	err = extent_mark(&inode->extents, iblock, len, unwritten);
+	if (!err)
+		check_extent_marked(inode->i_sb->sim->check, inode, iblock, len, unwritten);
+	return err;
+}
+
+int extent_move(struct inode *inode, sector_t iblock, s64 delta)
+{
+	int err;
+
+	extent_point(inode, iblock, U64_MAX, P_extent_move, P_WRITE);
+	err = extent_shift(&inode->extents, iblock, delta);
+	if (!err)
+		check_extent_moved(inode->i_sb->sim->check, inode, iblock, delta);
+	return err;
 }
 
 struct freed_pieces {

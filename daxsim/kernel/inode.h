@@ -123,6 +123,17 @@ void iput(struct inode *inode);
 /** unlink_inode() - drop the link and the reference that came with it */
 void unlink_inode(struct inode *inode);
 
+/**
+ * inode_lock(), inode_unlock() - i_mutex, and the IOLOCK of file systems that have one
+ * inode_lock_shared(), inode_unlock_shared() - for read(2): IOLOCK shared, else i_mutex
+ *
+ * xfs_rw_ilock() and DIO_LOCKING of Linux 4.0.
+ */
+void inode_lock(struct inode *inode);
+void inode_unlock(struct inode *inode);
+void inode_lock_shared(struct inode *inode);
+void inode_unlock_shared(struct inode *inode);
+
 /** i_size_read(), i_size_write() - the size in bytes, announced as an access */
 s64 i_size_read(const struct inode *inode);
 void i_size_write(struct inode *inode, s64 size);
@@ -194,6 +205,9 @@ int extent_add(struct inode *inode, sector_t iblock, block_t block, u64 len, boo
 
 /** extent_set_unwritten() - change the state of mapped blocks. Return: 0 or a negative errno */
 int extent_set_unwritten(struct inode *inode, sector_t iblock, u64 len, bool unwritten);
+
+/** extent_move() - shift all extents from @iblock on by @delta blocks. Return: 0 or an errno */
+int extent_move(struct inode *inode, sector_t iblock, s64 delta);
 
 /** extent_free() - unmap [iblock, iblock + len) and free its blocks. Return: 0 or -ENOMEM */
 int extent_free(struct inode *inode, sector_t iblock, u64 len);

@@ -100,7 +100,8 @@ static int dax_io_map(struct dax_io *io)
 			.b_size = (first + io->end - io->pos + PAGE_SIZE - 1) & PAGE_MASK,
 		};
 		io->bh_block = io->pos >> PAGE_SHIFT;
-		err = get_block(io->inode, io->bh_block, &io->bh, io->write);
+		err = get_block(io->inode, io->bh_block, &io->bh,
+				io->write ? GET_BLOCK_WRITE : 0);
 		if (err)
 			return err;
 		/* With nothing in b_state the length of the hole is unknown. */
@@ -196,16 +197,22 @@ static ssize_t dax_io(struct inode *inode, struct iov_iter *iter, s64 start, boo
 /* The count of direct I/O in flight is what truncate waits for. */
 static ssize_t dax_do_io(struct inode *inode, struct iov_iter *iter, s64 pos, bool write)
 {
+	const struct fs_ops *ops = inode->i_sb->ops;
 	ssize_t ret;
 
 	mark(P_dax_do_io);
-	/* DIO_LOCKING: a read takes i_mutex here, a write's caller has it. */
+	/* A read takes its lock here, a write's caller has it. */
 	if (!write)
-		mutex_lock(&inode->i_mutex);
+		inode_lock_shared(inode);
 	down_read(&inode->i_dio);
 	ret = dax_io(inode, iter, pos, write);
 	if (!write)
-		mutex_unlock(&inode->i_mutex);
+		inode_unlock_shared(inode);
+	if (write && ret > 0 && ops->write_end) {
+		int err = ops->write_end(inode, pos, ret);
+
+		ret = err ? err : ret;
+	}
 	up_read(&inode->i_dio);
 	return ret;
 }
@@ -243,6 +250,7 @@ static ssize_t direct_write(struct inode *inode, struct iov_iter *from, s64 pos)
 ssize_t vfs_write(struct file *file, struct iov_iter *from, s64 pos)
 {
 	struct inode *inode = file->inode;
+	const struct fs_ops *ops = inode->i_sb->ops;
 	ssize_t written;
 
 	mark(P_do_write);
@@ -254,19 +262,25 @@ ssize_t vfs_write(struct file *file, struct iov_iter *from, s64 pos)
 		return 0;
 	if (pos > MAX_RW_POS - (s64)from->count)
 		return -EFBIG;
-	mutex_lock(&inode->i_mutex);
-	written = direct_write(inode, from, pos);
-	mutex_unlock(&inode->i_mutex);
+	inode_lock(inode);
+	written = ops->write_begin ? ops->write_begin(inode, pos) : 0;
+	if (!written)
+		written = direct_write(inode, from, pos);
+	inode_unlock(inode);
 	return written;
 }
 
 int do_fsync(struct inode *inode)
 {
+	const struct fs_ops *ops = inode->i_sb->ops;
+	int err;
+
+	/* There is no dirty tracking of DAX pages before Linux 4.5: only metadata goes out. */
 	mark(P_sync_file);
-	/* Nothing of 2014 is written back here: there is no dirty tracking before Linux 4.5. */
-	mutex_lock(&inode->i_mutex);
-	mutex_unlock(&inode->i_mutex);
-	return 0;
+	inode_lock(inode);
+	err = ops->sync ? ops->sync(inode) : 0;
+	inode_unlock(inode);
+	return err;
 }
 
 int freeze_super(struct super_block *sb)

@@ -92,11 +92,11 @@ int do_truncate(struct file *file, s64 length)
 		return -EINVAL;
 	if (length > MAX_LFS_FILESIZE)
 		return -EFBIG;
-	mutex_lock(&inode->i_mutex);
+	inode_lock(inode);
 	check_truncate_begins(check, inode);
 	err = inode->i_sb->ops->setsize(inode, length);
 	check_truncate_ends(check, inode);
-	mutex_unlock(&inode->i_mutex);
+	inode_unlock(inode);
 	return err;
 }
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ground truth about blocks and page tables: who owns what, and who may point
- * to it. What files ought to hold is in model.c.
+ * Ground truth about blocks: which are allocated, who owns each, and what must
+ * hold when nobody is inside the kernel.
  */
-#include "daxsim/sim/check.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,29 +10,8 @@
 
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/mm.h"
-#include "daxsim/sim/model.h"
+#include "daxsim/sim/check_private.h"
 #include "daxsim/sim/sim.h"
-
-#define CHUNK_SHIFT 8
-#define CHUNK_BLOCKS (1UL << CHUNK_SHIFT)
-
-typedef unsigned long long ull;	/* for printf */
-
-/* What is known of one block. */
-struct shadow {
-	struct inode *owner;	/* NULL: none; a block being set up has none yet */
-	u64 lblk : 63;		/* block of the owner */
-	u64 allocated : 1;
-};
-
-struct check {
-	struct sim *sim;
-	u64 ignored;
-	check_report_fn report;
-	void *data;
-	struct shadow **chunks;	/* by block >> CHUNK_SHIFT; NULL: all free and unowned */
-	struct model model;
-};
 
 int check_create(struct sim *sim, u64 ignored, check_report_fn report, void *data)
 {
@@ -65,7 +42,7 @@ void check_report(struct check *c, enum invariant inv, const char *fmt, ...)
 	c->report(c->data, inv, text);
 }
 
-static struct shadow *shadow(struct check *c, block_t block)
+struct shadow *check_shadow(struct check *c, block_t block)
 {
 	struct shadow **chunk = &c->chunks[block >> CHUNK_SHIFT];
 
@@ -75,7 +52,7 @@ static struct shadow *shadow(struct check *c, block_t block)
 }
 
 /* Whose a block is, for people. */
-static const char *describe(const struct shadow *s, char *buf, size_t size)
+const char *check_describe(const struct shadow *s, char *buf, size_t size)
 {
 	if (!s->allocated)
 		snprintf(buf, size, "is free");
@@ -87,14 +64,12 @@ static const char *describe(const struct shadow *s, char *buf, size_t size)
 	return buf;
 }
 
-#define DESCRIBE(s) describe(s, (char[80]){ 0 }, 80)
-
 void check_alloc(struct check *c, block_t block, u64 len)
 {
 	if (!c)
 		return;
 	for (u64 i = 0; i < len; i++) {
-		struct shadow *s = shadow(c, block + i);
+		struct shadow *s = check_shadow(c, block + i);
 
 		if (s->allocated)
 			check_report(c, INV_DOUBLE_ALLOC, "block %llu is allocated, but it %s",
@@ -111,9 +86,9 @@ void check_free(struct check *c, block_t block, u64 len, int err)
 		check_report(c, INV_DOUBLE_ALLOC, "freeing blocks %llu+%llu failed: %s", (ull)(block),
 			     (ull)(len), strerror(-err));
 	for (u64 i = 0; i < len && !err; i++) {
-		struct shadow *s = shadow(c, block + i);
+		struct shadow *s = check_shadow(c, block + i);
 
-		if (s->owner)
+		if (s->owner || !s->allocated)
 			check_report(c, INV_DOUBLE_ALLOC, "block %llu is freed, but it %s",
 				     (ull)(block + i), DESCRIBE(s));
 		*s = (struct shadow){ 0 };
@@ -125,7 +100,7 @@ void check_extent_added(struct check *c, struct inode *inode, u64 lblk, block_t 
 	if (!c)
 		return;
 	for (u64 i = 0; i < len; i++) {
-		struct shadow *s = shadow(c, block + i);
+		struct shadow *s = check_shadow(c, block + i);
 
 		if (!s->allocated || s->owner)
 			check_report(c, INV_DOUBLE_ALLOC,
@@ -136,26 +111,37 @@ void check_extent_added(struct check *c, struct inode *inode, u64 lblk, block_t 
 	}
 }
 
-/* The PTEs of a file's pages [lblk, lblk + len) that still point to blocks it gives up. */
-static void check_still_mapped(struct check *c, struct inode *inode, u64 lblk, block_t block,
-			       u64 len)
+void check_extent_marked(struct check *c, struct inode *inode, u64 lblk, u64 len, bool unwritten)
 {
-	struct vma *vma;
+	if (!c)
+		return;
+	if (unwritten)
+		model_drop(&c->model, inode->i_ino, lblk, len);
+	for (u64 i = lblk; i < lblk + len; i++) {
+		const struct extent *e = extent_find(&inode->extents, i);
+		block_t block = e->pblk + (i - e->lblk);
+		struct shadow *s = check_shadow(c, block);
 
-	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link) {
-		u64 from = max_t(u64, lblk, vma->pgoff);
-		u64 to = min_t(u64, lblk + len, vma->pgoff + vma->nr_pages);
-
-		for (u64 i = from; i < to; i++) {
-			const struct pte *pte = &vma->pte[i - vma->pgoff];
-
-			if (pte->kind == PTE_PFN && pte->pfn == block + (i - lblk))
-				check_report(c, INV_STALE_PTE,
-					     "%s gives up block %llu, but page %llu of mapping %s still points to it",
-					     inode->name, (ull)(pte->pfn),
-					     (ull)(vma->page_base + i - vma->pgoff), vma->name);
-		}
+		if (unwritten)
+			s->covered = (struct coverage){ 0 };
+		else if (!coverage_complete(&s->covered))
+			check_report(c, INV_EARLY_WRITTEN,
+				     "page %llu of %s becomes written, but its block %llu still holds what was there before",
+				     (ull)(i), inode->name, (ull)(block));
 	}
+}
+
+void check_extent_moved(struct check *c, struct inode *inode, u64 lblk, s64 delta)
+{
+	const struct extent *e = extent_find_next(&inode->extents, lblk + min_t(s64, delta, 0));
+
+	if (!c)
+		return;
+	for (; e; e = extent_find_next(&inode->extents, extent_end(e)))
+		for (u64 i = 0; i < e->len; i++)
+			check_shadow(c, e->pblk + i)->lblk = e->lblk + i;
+	model_shift(&c->model, inode->i_ino, lblk, delta);
+	check_mappings(c, inode);
 }
 
 void check_extent_removed(struct check *c, struct inode *inode, u64 lblk, block_t block, u64 len)
@@ -164,7 +150,7 @@ void check_extent_removed(struct check *c, struct inode *inode, u64 lblk, block_
 		return;
 	check_still_mapped(c, inode, lblk, block, len);
 	for (u64 i = 0; i < len; i++)
-		shadow(c, block + i)->owner = NULL;
+		check_shadow(c, block + i)->owner = NULL;
 	model_drop(&c->model, inode->i_ino, lblk, len);
 }
 
@@ -172,199 +158,6 @@ void check_evict(struct check *c, struct inode *inode)
 {
 	if (c)
 		model_drop(&c->model, inode->i_ino, 0, U64_MAX);
-}
-
-/* The kernel writes a block for a page: nobody else may own it, and it may not be free. */
-static void check_owner(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block,
-			const char *verb)
-{
-	const struct shadow *s = shadow(c, block);
-
-	if (s->allocated && (!s->owner || (s->owner == inode && s->lblk == pgoff)))
-		return;
-	check_report(c, INV_FOREIGN_WRITE, "%s block %llu as page %llu of %s, but it %s", verb,
-		     (ull)(block), (ull)(pgoff), inode->name, DESCRIBE(s));
-}
-
-void check_block_init(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block, u64 off,
-		      u64 len)
-{
-	u8 want;
-	s64 at;
-
-	if (!c)
-		return;
-	check_owner(c, inode, pgoff, block, "zeroes");
-	at = model_diff(&c->model, inode->i_ino, pgoff, off, NULL, len, &want);
-	if (at >= 0)
-		check_report(c, INV_LOST_STORE,
-			     "zeroing block %llu for page %llu of %s wipes out 0x%02x, stored at byte %llu of it",
-			     (ull)(block), (ull)(pgoff), inode->name, want, (ull)(off + at));
-}
-
-void check_block_zero(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block, u64 off,
-		      u64 len)
-{
-	if (!c)
-		return;
-	check_owner(c, inode, pgoff, block, "zeroes");
-	model_write(&c->model, inode->i_ino, pgoff, off, NULL, len);
-}
-
-void check_block_write(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block, u64 off,
-		       const u8 *data, u64 len)
-{
-	if (!c)
-		return;
-	check_owner(c, inode, pgoff, block, "writes");
-	model_write(&c->model, inode->i_ino, pgoff, off, data, len);
-}
-
-/* The byte of a file that lies on the device; false if that page has no block. */
-static bool media_byte(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off, u8 *byte)
-{
-	const struct extent *e = extent_find(&inode->extents, pgoff);
-
-	if (!e)
-		return false;
-	*byte = *((u8 *)pmem_block(&c->sim->pmem, e->pblk + pgoff - e->lblk) + off);
-	return true;
-}
-
-/*
- * Somebody saw @data at @off of a page. A byte that nobody ever stored there
- * comes from another owner of the block; one that differs from what was stored
- * is another view if the device still has the right one, else a lost store.
- */
-static void check_seen(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off,
-		       const u8 *data, u64 len, const char *how)
-{
-	u8 want, got, media;
-	s64 at = model_diff(&c->model, inode->i_ino, pgoff, off, data, len, &want);
-
-	if (at < 0)
-		return;
-	got = data ? data[at] : 0;
-	off += at;
-	if (!want)
-		check_report(c, INV_STALE_DATA,
-			     "%s sees 0x%02x at byte %llu of page %llu of %s, which was never stored there",
-			     how, got, (ull)(off), (ull)(pgoff), inode->name);
-	else if (media_byte(c, inode, pgoff, off, &media) && media == want)
-		check_report(c, INV_INCOHERENT,
-			     "%s sees 0x%02x at byte %llu of page %llu of %s, but the file holds 0x%02x",
-			     how, got, (ull)(off), (ull)(pgoff), inode->name, want);
-	else
-		check_report(c, INV_LOST_STORE,
-			     "%s sees 0x%02x at byte %llu of page %llu of %s, where 0x%02x was stored",
-			     how, got, (ull)(off), (ull)(pgoff), inode->name, want);
-}
-
-void check_block_read(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block, u64 off,
-		      const u8 *data, u64 len)
-{
-	char how[40];
-
-	if (!c)
-		return;
-	snprintf(how, sizeof(how), "a read of block %llu", (ull)(block));
-	check_seen(c, inode, pgoff, off, data, len, how);
-}
-
-void check_hole_read(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off, u64 len)
-{
-	if (c)
-		check_seen(c, inode, pgoff, off, NULL, len, "a read of a hole");
-}
-
-void check_user_access(struct check *c, struct vma *vma, u64 addr, const u8 *data, u64 len,
-		       bool write)
-{
-	u64 page = (addr - vma->start) >> PAGE_SHIFT, off = addr & ~PAGE_MASK;
-	const struct pte *pte = &vma->pte[page];
-	struct inode *inode = vma->inode;
-	char how[80];
-
-	if (!c || pte->kind == PTE_ANON)
-		return;
-	if (write) {
-		const struct shadow *s = shadow(c, pte->pfn);
-
-		if (s->owner == inode && s->lblk == vma->pgoff + page)
-			model_write(&c->model, inode->i_ino, s->lblk, off, data, len);
-		return;
-	}
-	snprintf(how, sizeof(how), "a load from page %llu of mapping %s",
-		 (ull)(vma->page_base + page), vma->name);
-	check_seen(c, inode, vma->pgoff + page, off, data, len, how);
-}
-
-static bool past_eof(const struct inode *inode, pgoff_t pgoff)
-{
-	return pgoff >= DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
-}
-
-static void check_past_eof(struct check *c, const struct vma *vma, u64 page)
-{
-	const struct pte *pte = &vma->pte[page];
-
-	if ((pte->kind == PTE_PFN || pte->kind == PTE_HOLE) &&
-	    past_eof(vma->inode, vma->pgoff + page))
-		check_report(c, INV_PTE_PAST_EOF,
-			     "page %llu of mapping %s is present, but %s ends at byte %lld",
-			     (ull)(vma->page_base + page), vma->name, vma->inode->name,
-			     (long long)vma->inode->i_size);
-}
-
-static void check_points_home(struct check *c, const struct vma *vma, u64 page)
-{
-	const struct pte *pte = &vma->pte[page];
-	const struct shadow *s;
-
-	if (pte->kind != PTE_PFN)
-		return;
-	s = shadow(c, pte->pfn);
-	if (s->owner != vma->inode || s->lblk != vma->pgoff + page)
-		check_report(c, INV_STALE_PTE,
-			     "page %llu of mapping %s (page %llu of %s) points to block %llu, which %s",
-			     (ull)(vma->page_base + page), vma->name, (ull)(vma->pgoff + page),
-			     vma->inode->name, (ull)(pte->pfn), DESCRIBE(s));
-}
-
-void check_pte(struct check *c, struct vma *vma, u64 page)
-{
-	if (!c)
-		return;
-	check_points_home(c, vma, page);
-	/* While truncate is on its way, it may still come and remove the PTE. */
-	if (!vma->inode->i_in_truncate)
-		check_past_eof(c, vma, page);
-}
-
-void check_truncate_begins(struct check *c, struct inode *inode)
-{
-	if (c)
-		inode->i_in_truncate = true;
-}
-
-/* Look at every PTE of the file. */
-static void check_mappings(struct check *c, struct inode *inode)
-{
-	struct vma *vma;
-
-	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link)
-		for (u64 page = 0; page < vma->nr_pages; page++) {
-			check_points_home(c, vma, page);
-			check_past_eof(c, vma, page);
-		}
-}
-
-void check_truncate_ends(struct check *c, struct inode *inode)
-{
-	if (!c)
-		return;
-	inode->i_in_truncate = false;
-	check_mappings(c, inode);
 }
 
 void check_return_to_user(struct check *c, struct task *t)
@@ -384,7 +177,7 @@ void check_unlock_imbalance(struct check *c, struct task *t, const struct lock *
 
 static void check_leak(struct check *c, struct inode *inode)
 {
-	u64 end = DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
+	u64 end = max_t(u64, DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE), inode->i_prealloc_end);
 	const struct extent *e = extent_find_next(&inode->extents, end);
 
 	if (!e || inode->i_sb->ops->keeps_blocks_past_eof)
@@ -408,6 +201,11 @@ static void check_contents(struct check *c, struct inode *inode)
 		if (p->ino != inode->i_ino)
 			continue;
 		e = extent_find(&inode->extents, p->pgoff);
+		if (e && e->unwritten) {
+			check_seen(c, inode, p->pgoff, 0, NULL, PAGE_SIZE,
+				   "read(2) of an unwritten extent");
+			continue;
+		}
 		check_seen(c, inode, p->pgoff, 0,
 			   e ? pmem_block(&c->sim->pmem, e->pblk + p->pgoff - e->lblk) : NULL,
 			   PAGE_SIZE, "the device at rest");

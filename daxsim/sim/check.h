@@ -40,6 +40,8 @@ __printf(3, 4) void check_report(struct check *c, enum invariant inv, const char
 void check_alloc(struct check *c, block_t block, u64 len);
 void check_free(struct check *c, block_t block, u64 len, int err);
 void check_extent_added(struct check *c, struct inode *inode, u64 lblk, block_t block, u64 len);
+void check_extent_marked(struct check *c, struct inode *inode, u64 lblk, u64 len, bool unwritten);
+void check_extent_moved(struct check *c, struct inode *inode, u64 lblk, s64 delta);
 void check_extent_removed(struct check *c, struct inode *inode, u64 lblk, block_t block, u64 len);
 
 /* The file is gone. */

@@ -17,6 +17,9 @@
 	I(DOUBLE_ALLOC, "double-alloc", "one block has two owners, or is owned and free")          \
 	I(LOST_STORE, "lost-store", "a completed store or write(2) is no longer there")            \
 	I(INCOHERENT, "incoherent", "two views of one byte differ")                                \
+	I(EARLY_WRITTEN, "early-written",                                                          \
+	  "an unwritten extent became written before its block was zeroed or fully written")       \
+	I(CACHED_DATA, "cached-data", "a DAX file has data in the page cache")                     \
 	I(LOCK_LEAK, "lock-leak", "a session returns to user mode, or ends, holding a lock")       \
 	I(DEADLOCK, "deadlock", "no session can go on")
 

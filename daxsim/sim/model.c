@@ -80,6 +80,15 @@ void model_drop(struct model *m, u32 ino, pgoff_t first, u64 nr)
 	}
 }
 
+void model_shift(struct model *m, u32 ino, pgoff_t first, s64 delta)
+{
+	struct model_page *p = at_or_behind(m, ino, first);
+
+	/* Order among the pages of one file stays, so they can be renumbered in place. */
+	for (; p && p->ino == ino; p = RB_NEXT(model_tree, &m->pages, p))
+		p->pgoff += delta;
+}
+
 s64 model_diff(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *data, u64 len, u8 *want)
 {
 	const u8 *right = model_find(m, ino, pgoff);

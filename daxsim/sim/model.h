@@ -50,6 +50,9 @@ void model_write(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *dat
 /** model_drop() - pages [first, first + nr) of a file are zero again */
 void model_drop(struct model *m, u32 ino, pgoff_t first, u64 nr);
 
+/** model_shift() - pages from @first on move by @delta; they meet no others */
+void model_shift(struct model *m, u32 ino, pgoff_t first, s64 delta);
+
 /**
  * model_diff() - compare bytes of a page with what they ought to be
  * @data: the bytes; NULL: zeroes

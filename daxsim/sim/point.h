@@ -50,6 +50,7 @@
 	P(extent_insert, "an extent is about to enter the extent map")                             \
 	P(extent_remove, "an extent is about to leave the extent map")                             \
 	P(extent_convert, "an unwritten extent is about to become written, or the reverse")        \
+	P(extent_move, "extents are about to be shifted by collapse or insert")                    \
 	P(alloc_blocks, "the allocator is asked for blocks")                                       \
 	P(free_blocks, "blocks are about to go back to the allocator")                             \
 	P(page_cache_lookup, "a slot of the page cache is read")                                   \

@@ -16,6 +16,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int16_t s16;
 typedef int64_t s64;
 
 typedef u64 sector_t;	/* 512-byte sectors on a device, or blocks of a file, as in the kernel */

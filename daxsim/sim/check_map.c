@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/* Watching page tables: where PTEs point, and what user code sees through them. */
+#include <stdio.h>
+
+#include "daxsim/kernel/inode.h"
+#include "daxsim/kernel/mm.h"
+#include "daxsim/sim/check_private.h"
+#include "daxsim/sim/sim.h"
+
+static bool past_eof(const struct inode *inode, pgoff_t pgoff)
+{
+	return pgoff >= DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
+}
+
+static void check_past_eof(struct check *c, const struct vma *vma, u64 page)
+{
+	const struct pte *pte = &vma->pte[page];
+
+	if ((pte->kind == PTE_PFN || pte->kind == PTE_HOLE) &&
+	    past_eof(vma->inode, vma->pgoff + page))
+		check_report(c, INV_PTE_PAST_EOF,
+			     "page %llu of mapping %s is present, but %s ends at byte %lld",
+			     (ull)(vma->page_base + page), vma->name, vma->inode->name,
+			     (long long)vma->inode->i_size);
+}
+
+static void check_points_home(struct check *c, const struct vma *vma, u64 page)
+{
+	const struct pte *pte = &vma->pte[page];
+	const struct shadow *s;
+
+	if (pte->kind != PTE_PFN)
+		return;
+	s = check_shadow(c, pte->pfn);
+	if (s->owner != vma->inode || s->lblk != vma->pgoff + page)
+		check_report(c, INV_STALE_PTE,
+			     "page %llu of mapping %s (page %llu of %s) points to block %llu, which %s",
+			     (ull)(vma->page_base + page), vma->name, (ull)(vma->pgoff + page),
+			     vma->inode->name, (ull)(pte->pfn), DESCRIBE(s));
+}
+
+void check_pte(struct check *c, struct vma *vma, u64 page)
+{
+	if (!c)
+		return;
+	check_points_home(c, vma, page);
+	/* While truncate is on its way, it may still come and remove the PTE. */
+	if (!vma->inode->i_in_truncate)
+		check_past_eof(c, vma, page);
+}
+
+/* The PTEs of a file's pages [lblk, lblk + len) that still point to blocks it gives up. */
+void check_still_mapped(struct check *c, struct inode *inode, u64 lblk, block_t block,
+			       u64 len)
+{
+	struct vma *vma;
+
+	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link) {
+		u64 from = max_t(u64, lblk, vma->pgoff);
+		u64 to = min_t(u64, lblk + len, vma->pgoff + vma->nr_pages);
+
+		for (u64 i = from; i < to; i++) {
+			const struct pte *pte = &vma->pte[i - vma->pgoff];
+
+			if (pte->kind == PTE_PFN && pte->pfn == block + (i - lblk))
+				check_report(c, INV_STALE_PTE,
+					     "%s gives up block %llu, but page %llu of mapping %s still points to it",
+					     inode->name, (ull)(pte->pfn),
+					     (ull)(vma->page_base + i - vma->pgoff), vma->name);
+		}
+	}
+}
+
+/* Look at every PTE of the file. */
+void check_mappings(struct check *c, struct inode *inode)
+{
+	struct vma *vma;
+
+	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link)
+		for (u64 page = 0; page < vma->nr_pages; page++) {
+			check_points_home(c, vma, page);
+			check_past_eof(c, vma, page);
+		}
+}
+
+void check_truncate_begins(struct check *c, struct inode *inode)
+{
+	if (c)
+		inode->i_in_truncate = true;
+}
+
+void check_truncate_ends(struct check *c, struct inode *inode)
+{
+	if (!c)
+		return;
+	inode->i_in_truncate = false;
+	check_mappings(c, inode);
+}
+
+void check_user_access(struct check *c, struct vma *vma, u64 addr, const u8 *data, u64 len,
+		       bool write)
+{
+	u64 page = (addr - vma->start) >> PAGE_SHIFT, off = addr & ~PAGE_MASK;
+	const struct pte *pte = &vma->pte[page];
+	struct inode *inode = vma->inode;
+	char how[80];
+
+	if (!c || pte->kind == PTE_ANON)
+		return;
+	if (write) {
+		const struct shadow *s = check_shadow(c, pte->pfn);
+
+		if (s->owner == inode && s->lblk == vma->pgoff + page)
+			model_write(&c->model, inode->i_ino, s->lblk, off, data, len);
+		return;
+	}
+	snprintf(how, sizeof(how), "a load from page %llu of mapping %s",
+		 (ull)(vma->page_base + page), vma->name);
+	check_seen(c, inode, vma->pgoff + page, off, data, len, how);
+}
