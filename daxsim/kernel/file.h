@@ -23,6 +23,17 @@ struct iov_iter {
 };
 
 /**
+ * iter_get(), iter_put() - move bytes out of, or into, the caller's buffer
+ * @iter: the buffer; advances
+ * @sb: whose injected copy faults count
+ * @buf: kernel bytes, @n of them
+ *
+ * Return: bytes moved, fewer than @n if the buffer faults.
+ */
+size_t iter_get(struct iov_iter *iter, struct super_block *sb, u8 *buf, size_t n);
+size_t iter_put(struct iov_iter *iter, struct super_block *sb, u8 *buf, size_t n);
+
+/**
  * vfs_read() - pread(2)
  * @file: the open file
  * @to: where the bytes go

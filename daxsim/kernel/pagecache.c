@@ -98,8 +98,12 @@ void delete_from_page_cache(struct page *page)
 
 void page_cache_release(struct address_space *mapping, struct page *page)
 {
-	if (!--page->count)
-		arena_free(&mapping->host->i_sb->sim->arena, page, sizeof(*page));
+	struct arena *a = &mapping->host->i_sb->sim->arena;
+
+	if (--page->count)
+		return;
+	arena_free(a, page->data, PAGE_SIZE);
+	arena_free(a, page, sizeof(*page));
 }
 
 void unlock_page(struct page *page)

@@ -19,6 +19,8 @@ struct page {
 	pgoff_t index;
 	u32 count;			/* references: one of the cache, one of each user */
 	struct lock lock;		/* PG_locked */
+	u8 *data;			/* PAGE_SIZE bytes; NULL: zeroes, a hole page */
+	bool dirty;			/* data is newer than the device */
 };
 
 RB_HEAD(page_tree, page);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daxsim/kernel/buffered.h"
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/memory.h"
@@ -14,8 +15,7 @@
 
 #define MAX_RW_POS ((s64)UINT32_MAX << PAGE_SHIFT)
 
-/* Take up to @n bytes out of the caller's buffer; fewer if it faults. */
-static size_t iter_get(struct iov_iter *from, struct super_block *sb, u8 *buf, size_t n)
+size_t iter_get(struct iov_iter *from, struct super_block *sb, u8 *buf, size_t n)
 {
 	size_t good = inject_copy_limit(&sb->inject[INJECT_COPY], n);
 
@@ -31,7 +31,7 @@ static size_t iter_get(struct iov_iter *from, struct super_block *sb, u8 *buf, s
 	return good;
 }
 
-static size_t iter_put(struct iov_iter *to, struct super_block *sb, u8 *buf, size_t n)
+size_t iter_put(struct iov_iter *to, struct super_block *sb, u8 *buf, size_t n)
 {
 	size_t good = inject_copy_limit(&sb->inject[INJECT_COPY], n);
 
@@ -220,13 +220,21 @@ static ssize_t dax_do_io(struct inode *inode, struct iov_iter *iter, s64 pos, bo
 ssize_t vfs_read(struct file *file, struct iov_iter *to, s64 pos)
 {
 	struct inode *inode = file->inode;
+	ssize_t done, more;
 
 	mark(P_do_read);
 	if (pos < 0)
 		return -EINVAL;
 	if (!to->count || pos >= i_size_read(inode))
 		return 0;
-	return dax_do_io(inode, to, pos, false);
+	done = dax_do_io(inode, to, pos, false);
+	if (has(inode->i_sb, NO_BUFFERED_FALLBACK))
+		return done;
+	/* v10 read the rest of a short transfer through the page cache (p6). */
+	if (done < 0 || !to->count || pos + done >= i_size_read(inode))
+		return done;
+	more = buffered_read(inode, to, pos + done);
+	return more < 0 && !done ? more : done + max_t(ssize_t, more, 0);
 }
 
 /* generic_file_direct_write(): hole pages go before and after, so that nobody keeps seeing them. */
@@ -234,8 +242,10 @@ static ssize_t direct_write(struct inode *inode, struct iov_iter *from, s64 pos)
 {
 	pgoff_t first = pos >> PAGE_SHIFT, last = (pos + from->count - 1) >> PAGE_SHIFT;
 	size_t wanted = from->count;
-	ssize_t written;
+	ssize_t written = filemap_write_and_wait_range(inode, first, last);
 
+	if (written)
+		return written;
 	invalidate_inode_pages2_range(&inode->i_data, first, last);
 	written = dax_do_io(inode, from, pos, true);
 	invalidate_inode_pages2_range(&inode->i_data, first, last);
@@ -266,6 +276,12 @@ ssize_t vfs_write(struct file *file, struct iov_iter *from, s64 pos)
 	written = ops->write_begin ? ops->write_begin(inode, pos) : 0;
 	if (!written)
 		written = direct_write(inode, from, pos);
+	/* v10 wrote the rest of a short transfer through the page cache (p6). */
+	if (written >= 0 && from->count && !has(inode->i_sb, NO_BUFFERED_FALLBACK)) {
+		ssize_t more = buffered_write(inode, from, pos + written);
+
+		written = more < 0 && !written ? more : written + max_t(ssize_t, more, 0);
+	}
 	inode_unlock(inode);
 	return written;
 }

@@ -124,7 +124,7 @@ void check_extent_marked(struct check *c, struct inode *inode, u64 lblk, u64 len
 
 		if (unwritten)
 			s->covered = (struct coverage){ 0 };
-		else if (!coverage_complete(&s->covered))
+		else if (!coverage_hides(&s->covered, pmem_block(&c->sim->pmem, block)))
 			check_report(c, INV_EARLY_WRITTEN,
 				     "page %llu of %s becomes written, but its block %llu still holds what was there before",
 				     (ull)(i), inode->name, (ull)(block));

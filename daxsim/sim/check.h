@@ -64,6 +64,13 @@ void check_block_read(struct check *c, struct inode *inode, pgoff_t pgoff, block
 		      const u8 *data, u64 len);
 void check_hole_read(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off, u64 len);
 
+/*
+ * The page cache of a file holds bytes, which on a DAX file it never should:
+ * @data was written there, or, NULL, a copy of the block was made.
+ */
+void check_cached(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off, const u8 *data,
+		  u64 len);
+
 /* User code has loaded or stored @len bytes at @addr, within one page. */
 void check_user_access(struct check *c, struct vma *vma, u64 addr, const u8 *data, u64 len,
 		       bool write);

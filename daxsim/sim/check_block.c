@@ -23,9 +23,14 @@ void coverage_add(struct coverage *c, u64 off, u64 len)
 		c->back_len = max_t(u64, c->back_len, PAGE_SIZE - c->from);
 }
 
-bool coverage_complete(const struct coverage *c)
+bool coverage_hides(const struct coverage *c, const u8 *bytes)
 {
-	return c->front + c->back_len >= PAGE_SIZE;
+	if (c->to == c->from)
+		return false;
+	for (u64 i = c->front; i + c->back_len < PAGE_SIZE; i++)
+		if (bytes[i] && (i < c->from || i >= c->to))
+			return false;
+	return true;
 }
 
 /* The kernel writes a block for a page: nobody else may own it, and it may not be free. */
@@ -132,4 +137,15 @@ void check_hole_read(struct check *c, struct inode *inode, pgoff_t pgoff, u64 of
 {
 	if (c)
 		check_seen(c, inode, pgoff, off, NULL, len, "a read of a hole");
+}
+
+void check_cached(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off, const u8 *data,
+		  u64 len)
+{
+	if (!c)
+		return;
+	check_report(c, INV_CACHED_DATA, "page %llu of %s is in the page cache with %s", (ull)(pgoff),
+		     inode->name, data ? "dirty data" : "a copy of its data");
+	if (data)
+		model_write(&c->model, inode->i_ino, pgoff, off, data, len);
 }

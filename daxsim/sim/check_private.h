@@ -49,8 +49,14 @@ const char *check_describe(const struct shadow *s, char *buf, size_t size);
 /** coverage_add() - bytes [off, off + len) of a block were set */
 void coverage_add(struct coverage *c, u64 off, u64 len);
 
-/** coverage_complete() - whether all bytes were */
-bool coverage_complete(const struct coverage *c);
+/**
+ * coverage_hides() - whether nothing of what a block held before shows in it
+ * @bytes: the block as it is
+ *
+ * All was set, or something was and the rest is zero anyway. A block that
+ * nobody touched does not count as clean, whatever it holds.
+ */
+bool coverage_hides(const struct coverage *c, const u8 *bytes);
 
 /** check_mappings() - look at every PTE of a file */
 void check_mappings(struct check *c, struct inode *inode);

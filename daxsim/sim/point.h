@@ -70,6 +70,9 @@
 	P(journal_commit, "a commit of the running transaction begins")                            \
 	P(do_read, "read(2) enters the kernel")                                                    \
 	P(do_write, "write(2) enters the kernel")                                                  \
+	P(buffered_write, "v10: the rest of a short write is about to go into the page cache")     \
+	P(buffered_read, "v10: the rest of a short read comes out of the page cache")              \
+	P(write_back, "a dirty page is about to be written to its block")                          \
 	P(inode_dio_wait, "direct I/O in flight is waited for")                                    \
 	P(dax_do_io, "DAX read or write of a range starts")                                        \
 	P(dax_io, "the next chunk of a DAX read or write")                                         \
