@@ -86,7 +86,7 @@ static int dax_load_hole(struct address_space *mapping, struct page *page, struc
 }
 
 /* Copy a block into the page of a private mapping. Nothing stops truncate meanwhile. */
-static int copy_user_bh(void *to, struct inode *inode, const struct buffer_head *bh, pgoff_t pgoff)
+static int copy_user_bh(struct inode *inode, const struct buffer_head *bh, struct vm_fault *vmf)
 {
 	struct super_block *sb = inode->i_sb;
 	void *from;
@@ -94,8 +94,9 @@ static int copy_user_bh(void *to, struct inode *inode, const struct buffer_head 
 	if (bdev_direct_access(sb, bh->b_blocknr, &from, PAGE_SIZE) < 0)
 		return -EIO;
 	point(P_copy_user_bh, P_READ, obj(OBJ_BLOCK, 0, bh->b_blocknr));
-	memcpy(to, from, PAGE_SIZE);
-	check_block_read(sb->sim->check, inode, pgoff, bh->b_blocknr, 0, to, PAGE_SIZE);
+	memcpy(vmf->cow_page, from, PAGE_SIZE);
+	vmf->cow_block = bh->b_blocknr;
+	vmf->cow_stale = check_cow(sb->sim->check, inode, vmf->pgoff, vmf->cow_page);
 	return 0;
 }
 
@@ -107,7 +108,7 @@ static int dax_cow_page(struct inode *inode, const struct buffer_head *bh, struc
 	int err = 0;
 
 	if (buffer_written(bh))
-		err = copy_user_bh(vmf->cow_page, inode, bh, vmf->pgoff);
+		err = copy_user_bh(inode, bh, vmf);
 	else
 		memset(vmf->cow_page, 0, PAGE_SIZE);
 	if (err)

@@ -109,6 +109,8 @@ static int do_cow_fault(struct vma *vma, struct vm_fault *vmf)
 	err = install(vma, page_of(vma, vmf->address), PTE_NONE, &own);
 	if (err)
 		arena_free(a, own.anon, PAGE_SIZE);
+	else
+		check_cow_mapped(vma->mm->sim->check, vma->inode, vmf);
 	/* Without a page the handler came back holding i_mmap_mutex, to keep truncate out. */
 	if (vmf->page) {
 		unlock_page(vmf->page);
@@ -120,7 +122,7 @@ static int do_cow_fault(struct vma *vma, struct vm_fault *vmf)
 }
 
 /* A private store to a page that is mapped from the file: copy what is seen there. */
-static int wp_page_copy(struct vma *vma, u64 page)
+static int wp_page_copy(struct vma *vma, u64 page, struct vm_fault *vmf)
 {
 	struct sim *sim = vma->mm->sim;
 	const struct pte old = vma->pte[page];
@@ -133,12 +135,15 @@ static int wp_page_copy(struct vma *vma, u64 page)
 	if (old.kind == PTE_PFN) {
 		point(P_copy_user_bh, P_READ, obj(OBJ_BLOCK, 0, old.pfn));
 		memcpy(own.anon, pmem_block(&sim->pmem, old.pfn), PAGE_SIZE);
-		check_block_read(sim->check, vma->inode, vma->pgoff + page, old.pfn, 0, own.anon,
-				 PAGE_SIZE);
+		vmf->cow_page = own.anon;
+		vmf->cow_block = old.pfn;
+		vmf->cow_stale = check_cow(sim->check, vma->inode, vmf->pgoff, own.anon);
 	}
 	err = install(vma, page, old.kind, &own);
 	if (err)
 		arena_free(&sim->arena, own.anon, PAGE_SIZE);
+	else
+		check_cow_mapped(sim->check, vma->inode, vmf);
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_WRITE;
 }
 
@@ -149,7 +154,7 @@ static int do_wp_page(struct vma *vma, struct vm_fault *vmf)
 
 	mark(P_do_wp_page);
 	if (!(vma->flags & VM_SHARED))
-		return wp_page_copy(vma, page);
+		return wp_page_copy(vma, page, vmf);
 	/* A hole page has a struct page, so its file is asked: page_mkwrite. */
 	if (vma->pte[page].kind == PTE_HOLE) {
 		vmf->flags |= FAULT_FLAG_MKWRITE;
@@ -171,6 +176,7 @@ static int handle_mm_fault(struct vma *vma, u64 address, bool write)
 		.flags = write ? FAULT_FLAG_WRITE : 0,
 		.pgoff = vma->pgoff + page,
 		.address = address,
+		.cow_stale = -1,
 	};
 
 	if (!(vma->flags & (write ? VM_WRITE : VM_READ)))

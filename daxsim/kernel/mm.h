@@ -82,6 +82,8 @@ struct vm_fault {
 	pgoff_t pgoff;		/* page of the file */
 	u64 address;		/* page-aligned */
 	void *cow_page;		/* PAGE_SIZE bytes that a COW fault fills, or NULL */
+	block_t cow_block;	/* where they were copied from */
+	s64 cow_stale;		/* the watchers': first byte that is not the file's, or -1 */
 	struct page *page;	/* a locked page-cache page, with VM_FAULT_LOCKED */
 };
 

@@ -81,7 +81,7 @@ static void parse_blocks_on(struct parser *p, struct sched_entry *e)
 		fail_expected(p, "']'");
 }
 
-/* STEP [until POINT [N]] [blocks], STEP@POINT[#N] [blocks], or SESSION:COUNT */
+/* STEP [until POINT [N] [or end]] [blocks], STEP@POINT[#N] [blocks], or SESSION:COUNT */
 static struct sched_entry *parse_entry(struct parser *p)
 {
 	struct parsed_entry *pe = parse_alloc(p, sizeof(*pe));
@@ -117,6 +117,11 @@ static struct sched_entry *parse_entry(struct parser *p)
 			if (p->tok.type == TOKEN_WORD && strchr("0123456789", *p->tok.word)) {
 				e->nth = scan_count(p, p->tok.pos, p->tok.word, UINT32_MAX);
 				advance(p);
+			}
+			if (accept(p, "or")) {
+				e->or_end = true;
+				if (!accept(p, "end"))
+					fail_expected(p, "'end': until POINT or end");
 			}
 		}
 	}

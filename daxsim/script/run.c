@@ -30,6 +30,7 @@ struct actor {
 	const struct step *step;	/* the one it is in, or was in last */
 	enum step_state state;		/* of that step */
 	bool waiting;			/* it blocked, and goes on by itself when it can */
+	bool ended_early;		/* the step ended where `or end` allows it */
 	bool went_on;			/* it did, and ended outside of any entry of the schedule */
 
 	/* Where it must stop: the nth hit of a point, or after a number of points. */
@@ -276,7 +277,7 @@ static bool enter_step(struct run *r, struct actor *a, const struct step *step,
 		       const struct pos *pos)
 {
 	if (a->step == step && a->state == STEP_DONE) {
-		if (!a->went_on)
+		if (!a->went_on && !a->ended_early)
 			reject(r, pos, "step %s has already ended; name it once for each stop",
 			       step->name);
 		return false;
@@ -291,6 +292,7 @@ static bool enter_step(struct run *r, struct actor *a, const struct step *step,
 	a->step = step;
 	a->state = STEP_STARTED;
 	a->went_on = false;
+	a->held = false;
 	a->target = NULL;
 	sched_start(a->task, step_work, a);
 	a->task->nr_points = 0;
@@ -300,16 +302,18 @@ static bool enter_step(struct run *r, struct actor *a, const struct step *step,
 static void check_blocks_on(struct run *r, const struct actor *a, const struct sched_entry *e)
 {
 	const struct lock *l = a->task->waiting;
+	bool blocked = a->task->state == TASK_BLOCKED;
+	char graph[256] = "";
 
-	if (a->task->state == TASK_BLOCKED && l->class == e->blocks_on &&
+	if (blocked && l->class == e->blocks_on &&
 	    (!e->blocks_of || !strcmp(e->blocks_of, l->of)))
 		return;
+	if (blocked)
+		sched_wait_one(&r->m.sim.sched, a->task, graph, sizeof(graph));
 	complain(r, &e->pos, "step %s was to block on %s%s%s%s, but %s%s", a->step->name,
 		 lock_class_table[e->blocks_on].name, e->blocks_of ? "(" : "",
 		 e->blocks_of ? e->blocks_of : "", e->blocks_of ? ")" : "",
-		 a->task->state == TASK_BLOCKED ? "waits for " :
-		 a->state == STEP_DONE ? "it ended" : "it is held",
-		 a->task->state == TASK_BLOCKED ? lock_class_table[l->class].name : "");
+		 blocked ? "waits for " : a->state == STEP_DONE ? "it ended" : "it is held", graph);
 }
 
 static void run_entry(struct run *r, const struct sched_entry *e)
@@ -341,16 +345,18 @@ static void run_entry(struct run *r, const struct sched_entry *e)
 		return;
 	}
 	a->target = e->type == ENTRY_COUNT || e->until >= 0 ? e : NULL;
-	a->hits = 0;
+	/* The point it was held at is the first that it passes now; nobody asks there again. */
+	a->hits = e->type == ENTRY_COUNT && a->held;
 	go_on(r, a);
 	if (r->stop)
 		return;
 	if (e->blocks_on >= 0)
 		check_blocks_on(r, a, e);
-	if (e->type == ENTRY_STEP && e->until >= 0 && a->state == STEP_DONE)
+	if (e->type == ENTRY_STEP && e->until >= 0 && !e->or_end && a->state == STEP_DONE)
 		complain(r, &e->pos, "step %s ended without coming to %s (hit %llu of %u)",
-			 step->name, point_table[e->until].name, (unsigned long long)a->hits,
-			 e->nth);
+			 step->name, e->until_lock >= 0 ? lock_class_table[e->until_lock].name :
+			 point_table[e->until].name, (unsigned long long)a->hits, e->nth);
+	a->ended_early = e->or_end && a->state == STEP_DONE;
 	settle(r);
 	look_around(r);
 }

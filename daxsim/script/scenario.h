@@ -163,6 +163,7 @@ struct sched_entry {
 	int until;			/* enum point_id, or -1: to its end */
 	int until_lock;			/* with until == P_lock: enum lock_class, or -1: any */
 	u32 nth;			/* which hit of it, from 1 */
+	bool or_end;			/* the step may also end without coming there */
 	int blocks_on;			/* enum lock_class that [blocks on ...] asserts, or -1 */
 	const char *blocks_of;		/* the file or process of that lock, or NULL */
 	struct session *session;	/* ENTRY_COUNT */
@@ -231,6 +232,7 @@ struct scenario {
 };
 
 #define MAX_SESSIONS 8
+#define MAX_FINALS 32
 
 /**
  * scenario_parse() - read a scenario

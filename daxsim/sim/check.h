@@ -17,6 +17,7 @@ struct check;
 struct inode;
 struct sim;
 struct task;
+struct vm_fault;
 struct vma;
 
 /* Called for each violation with one line of text. */
@@ -62,6 +63,14 @@ void check_block_write(struct check *c, struct inode *inode, pgoff_t pgoff, bloc
 /* The kernel has read bytes of a file from a block, or zeroes from a hole. */
 void check_block_read(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block, u64 off,
 		      const u8 *data, u64 len);
+/*
+ * A private page was copied from a block. What it holds is only seen once it is
+ * mapped, and a fault that loses a race throws it away: check_cow() returns the
+ * first byte that is not the file's, or -1, and check_cow_mapped() reports it.
+ */
+s64 check_cow(struct check *c, struct inode *inode, pgoff_t pgoff, const u8 *page);
+void check_cow_mapped(struct check *c, struct inode *inode, const struct vm_fault *vmf);
+
 void check_hole_read(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off, u64 len);
 
 /*

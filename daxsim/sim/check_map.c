@@ -118,3 +118,19 @@ void check_user_access(struct check *c, struct vma *vma, u64 addr, const u8 *dat
 		 (ull)(vma->page_base + page), vma->name);
 	check_seen(c, inode, vma->pgoff + page, off, data, len, how);
 }
+
+s64 check_cow(struct check *c, struct inode *inode, pgoff_t pgoff, const u8 *page)
+{
+	u8 want;
+
+	return c ? model_diff(&c->model, inode->i_ino, pgoff, 0, page, PAGE_SIZE, &want) : -1;
+}
+
+void check_cow_mapped(struct check *c, struct inode *inode, const struct vm_fault *vmf)
+{
+	if (c && vmf->cow_stale >= 0)
+		check_report(c, INV_STALE_DATA,
+			     "the private copy of page %llu of %s, made from block %llu, has 0x%02x at byte %lld, which is not the file's",
+			     (ull)(vmf->pgoff), inode->name, (ull)(vmf->cow_block),
+			     ((const u8 *)vmf->cow_page)[vmf->cow_stale], (long long)vmf->cow_stale);
+}
