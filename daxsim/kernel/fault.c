@@ -253,6 +253,8 @@ static int do_dax_fault(struct vma *vma, struct vm_fault *vmf)
 		bh.b_state = 0;
 		bh.b_size = PAGE_SIZE;
 		err = get_page_block(inode, vmf->pgoff, &bh, 1);
+		/* "Major" means that it asked for a block, even in vain. */
+		current->pgmajfault++;
 		major = VM_FAULT_MAJOR;
 		if (err)
 			goto unlock_page;
@@ -300,6 +302,7 @@ int dax_fault(struct vma *vma, struct vm_fault *vmf)
 	if (write) {
 		mark(P_sb_start_pagefault);
 		down_read(&sb->s_pagefault);
+		file_update_time(vma->inode);
 	}
 	ret = do_dax_fault(vma, vmf);
 	if (write)

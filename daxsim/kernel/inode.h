@@ -32,6 +32,7 @@ struct inode {
 	u32 i_nlink;
 	u32 i_count;				/* handles and mappings that keep it alive */
 	s64 i_size;				/* bytes */
+	u64 i_mtime;				/* a clock of its own: times it was updated */
 	u64 i_prealloc_end;			/* fallocate -k may have left blocks up to this one */
 	struct lock i_mutex;
 	struct lock i_dio;			/* readers: direct I/O in flight, i_dio_count */
@@ -133,6 +134,14 @@ void inode_lock(struct inode *inode);
 void inode_unlock(struct inode *inode);
 void inode_lock_shared(struct inode *inode);
 void inode_unlock_shared(struct inode *inode);
+
+/**
+ * file_update_time() - the file was, or may have been, modified
+ *
+ * A write fault counts once, when it is taken; what is stored through its PTE
+ * afterwards does not show.
+ */
+void file_update_time(struct inode *inode);
 
 /** i_size_read(), i_size_write() - the size in bytes, announced as an access */
 s64 i_size_read(const struct inode *inode);

@@ -179,6 +179,7 @@ static int handle_mm_fault(struct vma *vma, u64 address, bool write)
 		.cow_stale = -1,
 	};
 
+	current->pgfault++;
 	if (!(vma->flags & (write ? VM_WRITE : VM_READ)))
 		return VM_FAULT_SIGSEGV;
 	pte_point(vma, page, P_pte_read, P_READ);

@@ -273,6 +273,7 @@ ssize_t vfs_write(struct file *file, struct iov_iter *from, s64 pos)
 	if (pos > MAX_RW_POS - (s64)from->count)
 		return -EFBIG;
 	inode_lock(inode);
+	file_update_time(inode);
 	written = ops->write_begin ? ops->write_begin(inode, pos) : 0;
 	if (!written)
 		written = direct_write(inode, from, pos);

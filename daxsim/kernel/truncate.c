@@ -94,6 +94,7 @@ int do_truncate(struct file *file, s64 length)
 		return -EFBIG;
 	inode_lock(inode);
 	check_truncate_begins(check, inode);
+	file_update_time(inode);
 	err = inode->i_sb->ops->setsize(inode, length);
 	check_truncate_ends(check, inode);
 	inode_unlock(inode);
@@ -103,6 +104,7 @@ int do_truncate(struct file *file, s64 length)
 int do_fallocate(struct file *file, u32 mode, s64 offset, s64 len)
 {
 	const struct fs_ops *ops = file->inode->i_sb->ops;
+	int err;
 
 	mark(P_do_fallocate);
 	if (offset < 0 || len <= 0)
@@ -111,5 +113,10 @@ int do_fallocate(struct file *file, u32 mode, s64 offset, s64 len)
 		return -EBADF;
 	if (offset > MAX_LFS_FILESIZE - len)
 		return -EFBIG;
-	return ops->fallocate ? ops->fallocate(file->inode, mode, offset, len) : -EOPNOTSUPP;
+	if (!ops->fallocate)
+		return -EOPNOTSUPP;
+	err = ops->fallocate(file->inode, mode, offset, len);
+	if (!err)
+		file_update_time(file->inode);
+	return err;
 }

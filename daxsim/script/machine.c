@@ -351,8 +351,8 @@ static void cmd_fiemap(struct machine *m, const struct cmd *cmd, struct outcome 
 			(struct extent_value){ e->lblk, e->len, e->unwritten };
 }
 
-const char *const stat_fields[] = { "size", "blocks", "nlink", NULL };
-const char *const fault_fields[] = { "min", "maj", NULL };
+const char *const stat_fields[] = { "size", "blocks", "nlink", "mtime", NULL };
+const char *const fault_fields[] = { "min", "maj", "pgfault", "pgmajfault", NULL };
 
 static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
@@ -363,17 +363,19 @@ static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *o
 	out->fields[0] = f->inode->i_size;
 	out->fields[1] = i_blocks(f->inode);
 	out->fields[2] = f->inode->i_nlink;
+	out->fields[3] = f->inode->i_mtime;
 }
 
 static void cmd_faults(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct task *t = current;
+	const struct task *t = current;
+	const u64 now[MAX_FIELDS] = { t->min_flt, t->maj_flt, t->pgfault, t->pgmajfault };
 
 	(void)cmd;
-	out->fields[0] = t->min_flt - m->counted[t->id].min;
-	out->fields[1] = t->maj_flt - m->counted[t->id].maj;
-	m->counted[t->id].min = t->min_flt;
-	m->counted[t->id].maj = t->maj_flt;
+	for (int i = 0; i < MAX_FIELDS; i++) {
+		out->fields[i] = now[i] - m->counted[t->id][i];
+		m->counted[t->id][i] = now[i];
+	}
 }
 
 static void cmd_inject(struct machine *m, const struct cmd *cmd, struct outcome *out)

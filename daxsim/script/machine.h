@@ -42,9 +42,7 @@ struct machine {
 	unsigned int nr_maps;
 	struct mm *mms[MAX_SESSIONS + 1];
 	unsigned int nr_mms;
-	struct {
-		u64 min, maj;
-	} counted[MAX_TASKS];	/* what `faults` said last, by task */
+	u64 counted[MAX_TASKS][MAX_FIELDS];	/* what `faults` said last, by task */
 };
 
 /* What a command came to. */
@@ -55,7 +53,7 @@ struct outcome {
 	size_t nr_data;
 	struct extent_value *extents;	/* fiemap; malloc'ed */
 	u32 nr_extents;
-	u64 fields[MAX_FIELDS];	/* stat: size blocks nlink; faults: min maj */
+	u64 fields[MAX_FIELDS];	/* in the order of stat_fields or fault_fields */
 	char error[128];	/* the command made no sense here: why, and what would; else empty */
 };
 

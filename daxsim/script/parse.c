@@ -222,8 +222,13 @@ static void parse_schedule(struct parser *p)
 static void parse_final(struct parser *p)
 {
 	struct final *final = parse_alloc(p, sizeof(*final));
+	int nr = 0;
 
 	final->pos = p->tok.pos;
+	for (const struct final *f = p->s->finals; f; f = f->next)
+		nr++;
+	if (nr == MAX_FINALS)
+		fail(p, final->pos, "a scenario has at most %d final blocks", MAX_FINALS);
 	if (accept(p, "sometimes"))
 		final->mode = FINAL_SOMETIMES;
 	else if (accept(p, "never"))

@@ -42,8 +42,8 @@ static const struct outcome_desc {
 	[OUTCOME_EXTENTS] = { "extents in pages such as [0+3 U][3+1 W], none, or -ERRNO",
 			      BIT(VALUE_EXTENTS) | BIT(VALUE_ERRNO), { NULL } },
 	[OUTCOME_STAT] = { "size N, blocks N, nlink N, or -ERRNO",
-			   BIT(VALUE_FIELDS) | BIT(VALUE_ERRNO), { "size", "blocks", "nlink" } },
-	[OUTCOME_FAULTS] = { "min N, maj N", BIT(VALUE_FIELDS), { "min", "maj" } },
+			   BIT(VALUE_FIELDS) | BIT(VALUE_ERRNO), { "size", "blocks", "nlink", "mtime" } },
+	[OUTCOME_FAULTS] = { "min N, maj N", BIT(VALUE_FIELDS), { "min", "maj", "pgfault", "pgmajfault" } },
 };
 
 /* The other verbs have OUTCOME_STATUS. */

@@ -13,8 +13,6 @@
 #include "daxsim/script/scenario.h"
 #include "daxsim/sim/trace.h"
 
-#define MAX_FINALS 32
-
 /* A violation of an invariant, the first of its kind in an execution. */
 struct finding {
 	bool seen;
@@ -30,7 +28,7 @@ struct execution {
 	char *failure;		/* file:line: what came out wrong, the first of them; NULL: nothing */
 	char *damage;		/* the same in a variant that expects a bug */
 	char *state;		/* state_print() before and after the final commands */
-	u32 finals;		/* bit per final: its commands came to what they ask for */
+	u32 finals;		/* bit per final, MAX_FINALS: its commands came to what they ask for */
 	bool ran_finals;	/* false after a deadlock */
 	bool bad_input;		/* the scenario makes no sense: exit status 2 */
 	bool interrupted;

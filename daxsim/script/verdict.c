@@ -51,19 +51,26 @@ static bool applies(const struct final *f, const struct variant *v)
 	       (f->condition == FINAL_IF_BUG) == (v->expect == EXPECT_BUG);
 }
 
-/* In how many executions the commands of a final came to what they ask for. */
-static unsigned int count_final(const struct verdict *v, unsigned int index, unsigned int *total,
-				int *culprit)
+/*
+ * In how many executions, of *total, the commands of a final came to what they
+ * ask for; *culprit is set to the first of which @blame is true.
+ */
+static unsigned int count_final(const struct verdict *v, unsigned int index, bool blame,
+				unsigned int *total, int *culprit)
 {
 	unsigned int n = 0;
 
 	*total = 0;
-	for (unsigned int i = 0; i < v->nr_schedules; i++) {
+	for (unsigned int i = v->nr_schedules; i-- > 0;) {
 		const struct execution *x = &v->schedules[i].x[0];
+		bool ended_so = x->finals >> index & 1;
 
-		*total += x->ran_finals;
-		n += x->ran_finals && x->finals >> index & 1;
-		*culprit = i;
+		if (!x->ran_finals)
+			continue;
+		(*total)++;
+		n += ended_so;
+		if (ended_so == blame)
+			*culprit = i;
 	}
 	return n;
 }
@@ -71,10 +78,10 @@ static unsigned int count_final(const struct verdict *v, unsigned int index, uns
 static void judge_finals(struct verdict *v)
 {
 	unsigned int index = 0, total;
-	int culprit;
+	int culprit = -1;
 
 	for (const struct final *f = v->scenario->finals; f; f = f->next, index++) {
-		unsigned int n = count_final(v, index, &total, &culprit);
+		unsigned int n = count_final(v, index, f->mode == FINAL_NEVER, &total, &culprit);
 		bool excused = f->condition == FINAL_IF_ANY && v->variant->expect == EXPECT_BUG;
 
 		if (!applies(f, v->variant) || !total)

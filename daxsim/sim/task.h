@@ -39,6 +39,8 @@ struct task {
 
 	u64 min_flt;		/* as getrusage(2) counts them */
 	u64 maj_flt;
+	u64 pgfault;		/* vm events: every fault, and those that had to allocate */
+	u64 pgmajfault;
 
 	void (*work)(struct task *t, void *arg);
 	void *arg;
