@@ -256,6 +256,9 @@ static int ext4_sync(struct inode *inode)
 const struct fs_ops ext4_fs_ops = {
 	.name = "ext4",
 	.what = "extents with unwritten state, jbd2 handles, i_data_sem",
+	.needs = BIT(CHECK_CLEAR_ERROR) | BIT(UNLOCK_ON_RACE) | BIT(CLEAR_UNDER_I_MMAP) |
+		 BIT(UNWRITTEN_IS_ALLOCATED) | BIT(CONVERT_UNWRITTEN) |
+		 BIT(NO_BUFFERED_FALLBACK) | BIT(END_IO_OUTSIDE_I_MMAP),
 	.alloc_lock = LOCK_I_DATA_SEM,
 	.fill_super = ext4_fill_super,
 	.evict_inode = ext4_evict_inode,

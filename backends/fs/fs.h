@@ -63,6 +63,9 @@ struct fs_ops {
 	/* fsync(2); may be NULL. Return: 0 or a negative errno. */
 	int (*sync)(struct inode *inode);
 
+	/* Protections of v11, bit per enum protection, whose absence shows on this file system. */
+	u64 needs;
+
 	/* Beside i_mutex this file system has an IOLOCK: shared in read(2), which then needs no i_mutex. */
 	bool has_iolock;
 

@@ -187,6 +187,8 @@ static int xfs_punch_hole(struct inode *inode, s64 start, s64 end)
 const struct fs_ops xfs_fs_ops = {
 	.name = "xfs",
 	.what = "IOLOCK and ILOCK, unwritten allocation with its own end_io",
+	.needs = BIT(CHECK_CLEAR_ERROR) | BIT(UNLOCK_ON_RACE) | BIT(CLEAR_UNDER_I_MMAP) |
+		 BIT(NO_BUFFERED_FALLBACK),
 	.alloc_lock = LOCK_ILOCK,
 	.has_iolock = true,
 	.evict_inode = xfs_evict_inode,

@@ -5,6 +5,8 @@
 
 #include <signal.h>
 
+#include "daxsim/script/run.h"
+
 /* Exit statuses. */
 #define EXIT_PASS 0
 #define EXIT_FAILED 1		/* a scenario failed */
@@ -17,7 +19,23 @@ extern volatile sig_atomic_t interrupted;
 /** catch_interrupts() - make SIGINT and SIGTERM set interrupted; a second one kills */
 void catch_interrupts(void);
 
+/** choose_mmus() - the MMUs that --mmu @name stands for. Return: how many; 0 for an unknown name */
+unsigned int choose_mmus(const char *name, const struct mmu_ops *mmus[MAX_MMUS]);
+
+/**
+ * for_each_scenario() - visit files, and the *.scn files of folders
+ * @command: the subcommand, for messages
+ * @paths: files and folders; ends with NULL
+ * @visit: returns an exit status; one above EXIT_FAILED ends the walk
+ * @data: handed to @visit
+ *
+ * Return: the worst status; EXIT_BAD_INPUT, with a message, if there was no scenario.
+ */
+int for_each_scenario(const char *command, char **paths,
+		      int (*visit)(const char *path, void *data), void *data);
+
 int cmd_run(int argc, char **argv);
+int cmd_matrix(int argc, char **argv);
 int cmd_points(int argc, char **argv);
 int cmd_profiles(int argc, char **argv);
 int cmd_verbs(int argc, char **argv);

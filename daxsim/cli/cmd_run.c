@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* daxsim run: scenario scripts, or folders of them, in one MMU or both. */
 #include <argp.h>
-#include <errno.h>
-#include <fts.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daxsim/cli/cli.h"
@@ -23,6 +20,11 @@ struct options {
 	char **paths;		/* ends with NULL */
 };
 
+struct run_all {
+	const struct options *o;
+	struct report rep;
+};
+
 static const struct argp_option option_table[] = {
 	{ "mmu", 'm', "MMU", 0, "uffd: real page tables; soft: a model; both (default): the two must agree", 0 },
 	{ "fs", 'f', "VARIANT", 0, "run as 'ext2@v11 -recheck-i_size' instead of the scenario's fs lines; may be repeated", 0 },
@@ -32,33 +34,14 @@ static const struct argp_option option_table[] = {
 	{ 0 },
 };
 
-static bool choose_mmus(struct options *o, const char *name)
-{
-	static const struct {
-		const char *name;
-		const struct mmu_ops *mmus[MAX_MMUS];
-	} choices[] = {
-		{ "soft", { &soft_mmu } },
-		{ "uffd", { &uffd_mmu } },
-		{ "both", { &soft_mmu, &uffd_mmu } },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(choices); i++)
-		if (!strcmp(choices[i].name, name)) {
-			memcpy(o->mmus, choices[i].mmus, sizeof(o->mmus));
-			o->nr_mmus = choices[i].mmus[1] ? 2 : 1;
-			return true;
-		}
-	return false;
-}
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
 
 	switch (key) {
 	case 'm':
-		if (!choose_mmus(o, arg))
+		o->nr_mmus = choose_mmus(arg, o->mmus);
+		if (!o->nr_mmus)
 			argp_error(state, "--mmu takes soft, uffd or both, not '%s'", arg);
 		break;
 	case 'f':
@@ -103,8 +86,11 @@ static struct variant *chosen_variants(struct scenario *s, const struct options 
 	return first;
 }
 
-static int run_file(const char *path, const struct options *o, struct report *rep)
+static int run_file(const char *path, void *data)
 {
+	struct run_all *all = data;
+	const struct options *o = all->o;
+	struct report *rep = &all->rep;
 	struct scenario *s = scenario_load(path, stderr);
 	const struct schedule *only = NULL;
 	const struct variant *v;
@@ -141,46 +127,6 @@ out:
 	return status;
 }
 
-static int by_name(const FTSENT **a, const FTSENT **b)
-{
-	return strcmp((*a)->fts_name, (*b)->fts_name);
-}
-
-/* Every scenario under the paths, folders in the order of their names. */
-static int run_paths(const struct options *o, struct report *rep)
-{
-	FTS *fts = fts_open(o->paths, FTS_LOGICAL | FTS_NOCHDIR, by_name);
-	int worst = EXIT_PASS;
-	unsigned int nr = 0;
-	FTSENT *e;
-
-	if (!fts) {
-		fprintf(stderr, "daxsim run: error: cannot look at the files: %s\n",
-			strerror(errno));
-		return EXIT_BAD_INPUT;
-	}
-	while (worst <= EXIT_FAILED && (e = fts_read(fts))) {
-		size_t len = strlen(e->fts_name);
-		bool named = e->fts_level == FTS_ROOTLEVEL;
-		int status;
-
-		if (e->fts_info == FTS_D || e->fts_info == FTS_DP)
-			continue;
-		if (!named && (len < 4 || strcmp(e->fts_name + len - 4, ".scn")))
-			continue;
-		nr++;
-		status = run_file(e->fts_path, o, rep);
-		worst = max_t(int, worst, status);
-	}
-	fts_close(fts);
-	if (!nr) {
-		fprintf(stderr, "daxsim run: error: no scenario under %s; expected files named *.scn\n",
-			o->paths[0]);
-		return EXIT_BAD_INPUT;
-	}
-	return worst;
-}
-
 int cmd_run(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -190,16 +136,16 @@ int cmd_run(int argc, char **argv)
 		.doc = "Run scenarios and print what came of each variant as TAP 13.",
 	};
 	struct options o = { .nr_mmus = 0 };
-	struct report rep;
+	struct run_all all = { .o = &o };
 	int status;
 
 	argv[0] = "daxsim run";
-	choose_mmus(&o, "both");
+	o.nr_mmus = choose_mmus("both", o.mmus);
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	catch_interrupts();
-	report_begin(&rep, stdout, o.json, o.trace);
-	status = run_paths(&o, &rep);
-	report_end(&rep, status == EXIT_BAD_INPUT   ? "bad input" :
+	report_begin(&all.rep, stdout, o.json, o.trace);
+	status = for_each_scenario("run", o.paths, run_file, &all);
+	report_end(&all.rep, status == EXIT_BAD_INPUT   ? "bad input" :
 			 status == EXIT_INTERRUPTED ? "interrupted" :
 						      NULL);
 	return status;

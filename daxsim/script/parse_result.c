@@ -9,7 +9,6 @@
 
 #include "daxsim/script/parse.h"
 
-#define BIT(type) (1U << (type))
 
 enum outcome {
 	OUTCOME_STATUS,

@@ -33,6 +33,7 @@ typedef u64 block_t;	/* 4 KiB blocks of a device */
 #define SECTORS_PER_PAGE (1UL << (PAGE_SHIFT - SECTOR_SHIFT))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define BIT(n) (1ULL << (n))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define max_t(type, a, b) ((type)(a) > (type)(b) ? (type)(a) : (type)(b))

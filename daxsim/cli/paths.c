@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/* Finding scenarios: files as they are named, folders searched for *.scn. */
+#include <errno.h>
+#include <fts.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daxsim/cli/cli.h"
+
+/* What is named on the command line keeps its order, a folder's contents are sorted. */
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+	return (*a)->fts_level == FTS_ROOTLEVEL ? 0 : strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static bool is_scenario(const FTSENT *e)
+{
+	size_t len = strlen(e->fts_name);
+
+	if (e->fts_info == FTS_D || e->fts_info == FTS_DP)
+		return false;
+	return e->fts_level == FTS_ROOTLEVEL ||
+	       (len > 4 && !strcmp(e->fts_name + len - 4, ".scn"));
+}
+
+int for_each_scenario(const char *command, char **paths,
+		      int (*visit)(const char *path, void *data), void *data)
+{
+	FTS *fts = fts_open(paths, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+	int worst = EXIT_PASS;
+	unsigned int nr = 0;
+	FTSENT *e;
+
+	if (!fts) {
+		fprintf(stderr, "daxsim %s: error: cannot look at the files: %s\n", command,
+			strerror(errno));
+		return EXIT_BAD_INPUT;
+	}
+	while (worst <= EXIT_FAILED && (e = fts_read(fts))) {
+		if (is_scenario(e)) {
+			int status = visit(e->fts_path, data);
+
+			worst = status > worst ? status : worst;
+			nr++;
+		}
+	}
+	fts_close(fts);
+	if (!nr) {
+		fprintf(stderr, "daxsim %s: error: no scenario under %s; expected files named *.scn\n",
+			command, paths[0]);
+		return EXIT_BAD_INPUT;
+	}
+	return worst;
+}
