@@ -58,10 +58,12 @@ LIB_SRCS := $(filter-out $(CLI_SRCS),$(wildcard $(addsuffix /*.[cS],daxsim daxsi
 TEST_SRCS := $(wildcard tests/test_*.c)
 HELPER_SRCS := $(filter-out $(TEST_SRCS),$(wildcard tests/*.c))
 BENCH_SRCS := $(wildcard bench/*.c)
+BENCH_HELPER_SRCS := $(wildcard bench/lib/*.c)
 FS_NAMES := $(patsubst backends/fs/%.c,%,$(sort $(wildcard backends/fs/*.c)))
 
 GEN_OBJS := $(OBJ)/version.o $(OBJ)/fs_table.o
-SRC_OBJS := $(call objs,$(LIB_SRCS) $(CLI_SRCS) $(TEST_SRCS) $(HELPER_SRCS) $(BENCH_SRCS))
+SRC_OBJS := $(call objs,$(LIB_SRCS) $(CLI_SRCS) $(TEST_SRCS) $(HELPER_SRCS) $(BENCH_SRCS) \
+	    $(BENCH_HELPER_SRCS))
 
 PROG := $(BUILD)/daxsim
 LIB := $(BUILD)/libdaxsim.a
@@ -244,7 +246,8 @@ $(TESTS): $(BUILD)/tests/%: $(OBJ)/tests/%.o $(call objs,$(HELPER_SRCS)) $(LIB) 
 	@mkdir -p $(@D)
 	$(Q)$(link) $(TEST_LIBS) $(libs)
 
-$(BENCHES): $(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIB) $(BUILD)/members
+$(BENCHES): $(BUILD)/bench/%: $(OBJ)/bench/%.o $(call objs,$(BENCH_HELPER_SRCS)) $(LIB) \
+	    $(BUILD)/members
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(libs)
