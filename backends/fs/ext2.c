@@ -211,7 +211,7 @@ static void ext2_evict_inode(struct inode *inode)
 const struct fs_ops ext2_fs_ops = {
 	.name = "ext2",
 	.what = "no unwritten extents, no journal; truncate_mutex guards the block map",
-	.needs = BIT(CHECK_CLEAR_ERROR) | BIT(UNLOCK_ON_RACE) | BIT(CLEAR_UNDER_I_MMAP) |
+	.needs = BIT(UNLOCK_ON_RACE) | BIT(CLEAR_UNDER_I_MMAP) |
 		 BIT(NO_BUFFERED_FALLBACK),
 	.alloc_lock = LOCK_TRUNCATE_MUTEX,
 	.evict_inode = ext2_evict_inode,
