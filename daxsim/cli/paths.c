@@ -7,10 +7,9 @@
 
 #include "daxsim/cli/cli.h"
 
-/* What is named on the command line keeps its order, a folder's contents are sorted. */
 static int by_name(const FTSENT **a, const FTSENT **b)
 {
-	return (*a)->fts_level == FTS_ROOTLEVEL ? 0 : strcmp((*a)->fts_name, (*b)->fts_name);
+	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
 static bool is_scenario(const FTSENT *e)
@@ -23,16 +22,17 @@ static bool is_scenario(const FTSENT *e)
 	       (len > 4 && !strcmp(e->fts_name + len - 4, ".scn"));
 }
 
-int for_each_scenario(const char *command, char **paths,
-		      int (*visit)(const char *path, void *data), void *data)
+/* Visit what is under one path. Adds the number of scenarios to *nr. */
+static int walk(const char *command, char *path, int (*visit)(const char *path, void *data),
+		void *data, unsigned int *nr)
 {
+	char *paths[] = { path, NULL };
 	FTS *fts = fts_open(paths, FTS_LOGICAL | FTS_NOCHDIR, by_name);
 	int worst = EXIT_PASS;
-	unsigned int nr = 0;
 	FTSENT *e;
 
 	if (!fts) {
-		fprintf(stderr, "daxsim %s: error: cannot look at the files: %s\n", command,
+		fprintf(stderr, "daxsim %s: error: cannot look at %s: %s\n", command, path,
 			strerror(errno));
 		return EXIT_BAD_INPUT;
 	}
@@ -41,14 +41,29 @@ int for_each_scenario(const char *command, char **paths,
 			int status = visit(e->fts_path, data);
 
 			worst = status > worst ? status : worst;
-			nr++;
+			++*nr;
 		}
 	}
 	fts_close(fts);
-	if (!nr) {
-		fprintf(stderr, "daxsim %s: error: no scenario under %s; expected files named *.scn\n",
-			command, paths[0]);
-		return EXIT_BAD_INPUT;
+	return worst;
+}
+
+int for_each_scenario(const char *command, char **paths,
+		      int (*visit)(const char *path, void *data), void *data)
+{
+	int worst = EXIT_PASS;
+
+	for (; *paths && worst <= EXIT_FAILED; paths++) {
+		unsigned int nr = 0;
+		int status = walk(command, *paths, visit, data, &nr);
+
+		worst = status > worst ? status : worst;
+		if (!nr && worst <= EXIT_FAILED) {
+			fprintf(stderr,
+				"daxsim %s: error: no scenario under %s; expected files named *.scn\n",
+				command, *paths);
+			return EXIT_BAD_INPUT;
+		}
 	}
 	return worst;
 }
