@@ -127,6 +127,7 @@ static int ext2_alloc(struct inode *inode, sector_t iblock, struct buffer_head *
 	const struct extent *next = extent_find_next(&inode->extents, iblock);
 	u64 want = min_t(u64, bh->b_size >> PAGE_SHIFT, pointers_left(iblock)), len;
 	block_t block;
+	bool prezero;
 	int err;
 
 	if (next)
@@ -141,14 +142,15 @@ static int ext2_alloc(struct inode *inode, sector_t iblock, struct buffer_head *
 	 * Before anybody can find the block it is zeroed, but only the first one:
 	 * the others stay as they are until write(2) covers them (mended in 4.7).
 	 */
-	err = dax_clear_blocks(inode, iblock, block, PAGE_SIZE);
+	prezero = has(inode->i_sb, PREZEROED_BLOCKS);
+	err = dax_clear_blocks(inode, iblock, block, prezero ? len << PAGE_SHIFT : PAGE_SIZE);
 	if (!err)
 		err = extent_add(inode, iblock, block, len, false);
 	if (err) {
 		free_blocks(inode->i_sb, block, len);
 		return err;
 	}
-	bh->b_state = BH_New | BH_Mapped;
+	bh->b_state = prezero ? BH_Mapped : BH_New | BH_Mapped;
 	bh->b_blocknr = block;
 	bh->b_size = len << PAGE_SHIFT;
 	return 0;

@@ -83,16 +83,19 @@ static int convert_to_initialized(struct inode *inode, struct buffer_head *bh)
 	const struct extent *e = extent_find(&inode->extents, bh->b_iblock);
 	u64 first = bh->b_iblock, end = first + (bh->b_size >> PAGE_SHIFT);
 	u64 all = extent_end(e) - first;
+	bool prezero = has(inode->i_sb, PREZEROED_BLOCKS);
 	int err = 0;
 
-	if (all <= ZEROOUT_BLOCKS && extent_end(e) > end) {
+	if (prezero)
+		err = dax_clear_blocks(inode, first, bh->b_blocknr, bh->b_size);
+	if (!err && all <= ZEROOUT_BLOCKS && extent_end(e) > end) {
 		err = dax_clear_blocks(inode, end, e->pblk + (end - e->lblk),
 				       (extent_end(e) - end) << PAGE_SHIFT);
 		end = extent_end(e);
 	}
 	if (!err)
 		err = extent_set_unwritten(inode, first, end - first, false);
-	bh->b_state = BH_New | BH_Mapped;
+	bh->b_state = prezero ? BH_Mapped : BH_New | BH_Mapped;
 	return err;
 }
 
@@ -105,15 +108,19 @@ static int ext4_alloc(struct inode *inode, struct buffer_head *bh, bool unwritte
 
 	if (err)
 		return err;
-	bh->b_state = unwritten ? BH_New | BH_Unwritten : BH_New | BH_Mapped;
 	bh->b_size = len << PAGE_SHIFT;
+	if (has(inode->i_sb, PREZEROED_BLOCKS)) {
+		bh->b_state = BH_Mapped;
+		return dax_clear_blocks(inode, bh->b_iblock, bh->b_blocknr, bh->b_size);
+	}
+	bh->b_state = unwritten ? BH_New | BH_Unwritten : BH_New | BH_Mapped;
 	return 0;
 }
 
 /* write(2) inside i_size allocates unwritten and converts when the bytes are there. */
 static bool wants_unwritten(const struct inode *inode, sector_t iblock, int create)
 {
-	return create == GET_BLOCK_WRITE &&
+	return create == GET_BLOCK_WRITE && !has(inode->i_sb, PREZEROED_BLOCKS) &&
 	       iblock < DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
 }
 
@@ -125,7 +132,9 @@ static int ext4_create(struct inode *inode, struct buffer_head *bh, int create)
 		return err;
 	if (!map_bh(inode, bh->b_iblock, bh))
 		return ext4_alloc(inode, bh, wants_unwritten(inode, bh->b_iblock, create));
-	if (!buffer_unwritten(bh) || create == GET_BLOCK_WRITE)
+	if (!buffer_unwritten(bh))
+		return 0;
+	if (create == GET_BLOCK_WRITE && !has(inode->i_sb, PREZEROED_BLOCKS))
 		return 0;
 	err = convert_to_initialized(inode, bh);
 	return err ? err : ext4_fit_tree(inode);

@@ -9,6 +9,7 @@
 
 #include "backends/fs/fs.h"
 #include "daxsim/kernel/falloc.h"
+#include "daxsim/kernel/fault.h"
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/truncate.h"
 #include "daxsim/sim/sim.h"
@@ -70,6 +71,17 @@ static int xfs_iomap_write_direct(struct inode *inode, struct buffer_head *bh)
 	return 0;
 }
 
+/* Since 4.4: zero and convert under ILOCK, so that nobody else ever sees it unwritten. */
+static int xfs_zero_and_convert(struct inode *inode, struct buffer_head *bh)
+{
+	int err = dax_clear_blocks(inode, bh->b_iblock, bh->b_blocknr, bh->b_size);
+
+	if (!err)
+		err = extent_set_unwritten(inode, bh->b_iblock, bh->b_size >> PAGE_SHIFT, false);
+	bh->b_state = BH_Mapped;
+	return err;
+}
+
 /*
  * Without create an unwritten extent is reported as a hole (__xfs_get_blocks):
  * there is nothing to read in it.
@@ -77,7 +89,7 @@ static int xfs_iomap_write_direct(struct inode *inode, struct buffer_head *bh)
 static int xfs_get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create)
 {
 	const struct buffer_head asked = *bh;
-	bool found;
+	bool found, prezero;
 	int err = 0;
 
 	down_read(&inode->i_alloc);
@@ -88,14 +100,17 @@ static int xfs_get_block(struct inode *inode, sector_t iblock, struct buffer_hea
 			*bh = asked;
 		return 0;
 	}
-	if (!found) {
+	prezero = has(inode->i_sb, PREZEROED_BLOCKS);
+	if (!found || (prezero && buffer_unwritten(bh))) {
+		*bh = asked;
 		err = xfs_trans_begin(inode);
 		if (err)
 			return err;
 		down_write(&inode->i_alloc);
-		found = map_bh(inode, iblock, bh);
-		if (!found)
+		if (!map_bh(inode, iblock, bh))
 			err = xfs_iomap_write_direct(inode, bh);
+		if (!err && prezero && buffer_unwritten(bh))
+			err = xfs_zero_and_convert(inode, bh);
 		up_write(&inode->i_alloc);
 		xfs_trans_end(inode);
 	}

@@ -224,12 +224,14 @@ int falloc_range(struct inode *inode, u32 mode, s64 start, s64 len)
 	if (err)
 		return err;
 	inode_lock(inode);
+	i_mmap_lock_write(inode);
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		err = inode->i_sb->ops->punch_hole(inode, start, start + len);
 	else if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
 		err = shift_range(inode, mode, start, len);
 	else
 		err = preallocate(inode, mode, start, start + len);
+	i_mmap_unlock_write(inode);
 	inode_unlock(inode);
 	return err;
 }

@@ -226,18 +226,23 @@ static int lock_hole_page(struct address_space *mapping, pgoff_t pgoff, struct p
 	return page && past_eof(mapping->host, pgoff) ? -EIO : 0;
 }
 
-static int do_dax_fault(struct vma *vma, struct vm_fault *vmf)
+/* Pre-zeroed kernels convert in get_block, so that they must ask it once more (aef39ab1534d). */
+static bool is_allocated(const struct super_block *sb, const struct buffer_head *bh)
+{
+	if (buffer_unwritten(bh))
+		return has(sb, UNWRITTEN_IS_ALLOCATED) && !has(sb, PREZEROED_BLOCKS);
+	return buffer_mapped(bh);
+}
+
+/* The fault from the first i_size check to the PTE. */
+static int resolve(struct vma *vma, struct vm_fault *vmf)
 {
 	struct inode *inode = vma->inode;
 	struct address_space *mapping = &inode->i_data;
 	struct buffer_head bh = { .b_size = PAGE_SIZE };
 	struct page *page;
 	int err, major = 0;
-	bool allocated;
 
-	mark(P_do_dax_fault);
-	if (past_eof(inode, vmf->pgoff))
-		return VM_FAULT_SIGBUS;
 	err = lock_hole_page(mapping, vmf->pgoff, &page);
 	if (err)
 		goto unlock_page;
@@ -245,9 +250,7 @@ static int do_dax_fault(struct vma *vma, struct vm_fault *vmf)
 	if (err)
 		goto unlock_page;
 
-	allocated = buffer_written(&bh) ||
-		    (buffer_unwritten(&bh) && has(inode->i_sb, UNWRITTEN_IS_ALLOCATED));
-	if (!allocated && !vmf->cow_page) {
+	if (!is_allocated(inode->i_sb, &bh) && !vmf->cow_page) {
 		if (!(vmf->flags & FAULT_FLAG_WRITE))
 			return dax_load_hole(mapping, page, vmf);
 		bh.b_state = 0;
@@ -291,6 +294,37 @@ unlock_page:
 	return fault_result(err, major);
 }
 
+static int do_dax_fault(struct vma *vma, struct vm_fault *vmf)
+{
+	struct dax_entry *entry;
+	int ret;
+
+	mark(P_do_dax_fault);
+	if (past_eof(vma->inode, vmf->pgoff))
+		return VM_FAULT_SIGBUS;
+	if (dax_lock_entry(&vma->inode->i_data, vmf->pgoff, &entry))
+		return VM_FAULT_OOM;
+	ret = resolve(vma, vmf);
+	dax_unlock_entry(entry);
+	return ret;
+}
+
+/* ext4 since 4.3: the handle comes before the page lock, as it does in truncate. */
+static int fault_in_transaction(struct vma *vma, struct vm_fault *vmf)
+{
+	const struct fs_ops *ops = vma->inode->i_sb->ops;
+	bool handle = vmf->flags & FAULT_FLAG_WRITE && ops->trans_begin &&
+		      has(vma->inode->i_sb, HANDLE_BEFORE_FAULT);
+	int ret;
+
+	if (handle && ops->trans_begin(vma->inode))
+		return VM_FAULT_SIGBUS;
+	ret = do_dax_fault(vma, vmf);
+	if (handle)
+		ops->trans_end(vma->inode);
+	return ret;
+}
+
 int dax_fault(struct vma *vma, struct vm_fault *vmf)
 {
 	struct super_block *sb = vma->inode->i_sb;
@@ -304,7 +338,9 @@ int dax_fault(struct vma *vma, struct vm_fault *vmf)
 		down_read(&sb->s_pagefault);
 		file_update_time(vma->inode);
 	}
-	ret = do_dax_fault(vma, vmf);
+	i_mmap_lock_read(vma->inode);
+	ret = fault_in_transaction(vma, vmf);
+	i_mmap_unlock_read(vma->inode);
 	if (write)
 		up_read(&sb->s_pagefault);
 	return ret;

@@ -51,6 +51,7 @@ int create_inode(struct super_block *sb, const char *name, struct inode **inodep
 	inode->i_nlink = 1;
 	inode->i_count = 1;
 	lock_init(sim, &inode->i_mutex, LOCK_I_MUTEX, name);
+	lock_init(sim, &inode->i_mmap_sem, LOCK_I_MMAP_SEM, name);
 	lock_init(sim, &inode->i_dio, LOCK_DIO_WAIT, name);
 	lock_init(sim, &inode->i_iolock, LOCK_IOLOCK, name);
 	lock_init(sim, &inode->i_alloc, sb->ops->alloc_lock, name);
@@ -58,6 +59,7 @@ int create_inode(struct super_block *sb, const char *name, struct inode **inodep
 	inode->i_data.host = inode;
 	LIST_INIT(&inode->i_data.i_mmap);
 	RB_INIT(&inode->i_data.pages);
+	RB_INIT(&inode->i_data.entries);
 	extent_map_init(&inode->extents, &sim->arena);
 	extent_map_init(&inode->meta, &sim->arena);
 	err = sb->ops->init_inode ? sb->ops->init_inode(inode) : 0;
@@ -79,6 +81,7 @@ void iput(struct inode *inode)
 		return;
 	truncate_inode_pages_range(&inode->i_data, 0, U64_MAX);
 	sb->ops->evict_inode(inode);
+	dax_free_entries(&inode->i_data);
 	LIST_REMOVE(inode, i_sb_list);
 	check_evict(sb->sim->check, inode);
 	arena_free(&sb->sim->arena, inode, sizeof(*inode));
@@ -118,6 +121,30 @@ void inode_unlock_shared(struct inode *inode)
 		up_read(&inode->i_iolock);
 	else
 		mutex_unlock(&inode->i_mutex);
+}
+
+void i_mmap_lock_write(struct inode *inode)
+{
+	if (has(inode->i_sb, I_MMAP_SEM))
+		down_write(&inode->i_mmap_sem);
+}
+
+void i_mmap_unlock_write(struct inode *inode)
+{
+	if (has(inode->i_sb, I_MMAP_SEM))
+		up_write(&inode->i_mmap_sem);
+}
+
+void i_mmap_lock_read(struct inode *inode)
+{
+	if (has(inode->i_sb, I_MMAP_SEM))
+		down_read(&inode->i_mmap_sem);
+}
+
+void i_mmap_unlock_read(struct inode *inode)
+{
+	if (has(inode->i_sb, I_MMAP_SEM))
+		up_read(&inode->i_mmap_sem);
 }
 
 void file_update_time(struct inode *inode)

@@ -10,6 +10,7 @@
 
 #include "backends/fs/fs.h"
 #include "backends/pmem/balloc.h"
+#include "daxsim/kernel/entry.h"
 #include "daxsim/kernel/extent.h"
 #include "daxsim/kernel/inject.h"
 #include "daxsim/kernel/lock.h"
@@ -23,6 +24,7 @@ struct address_space {
 	struct lock i_mmap_mutex;
 	LIST_HEAD(, vma) i_mmap;		/* every mapping of the file */
 	struct page_tree pages;			/* the page cache: hole pages, on a DAX file */
+	struct entry_tree entries;		/* locks of pages that were ever faulted (4.7) */
 };
 
 struct inode {
@@ -35,6 +37,7 @@ struct inode {
 	u64 i_mtime;				/* a clock of its own: times it was updated */
 	u64 i_prealloc_end;			/* fallocate -k may have left blocks up to this one */
 	struct lock i_mutex;
+	struct lock i_mmap_sem;			/* faults shared, truncate exclusive (4.5) */
 	struct lock i_dio;			/* readers: direct I/O in flight, i_dio_count */
 	struct lock i_iolock;			/* of file systems that have one beside i_mutex */
 	struct lock i_alloc;			/* guards extents: truncate_mutex, i_data_sem, ... */
@@ -160,6 +163,17 @@ u64 i_blocks(const struct inode *inode);
  * Return: 0 (also for a hole, with nothing in b_state), or a negative errno.
  */
 int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create);
+
+/**
+ * i_mmap_lock_write(), i_mmap_unlock_write() - keep faults out of a file that is cut or moved
+ * i_mmap_lock_read(), i_mmap_unlock_read() - the fault's side
+ *
+ * Nothing happens in kernels without that lock.
+ */
+void i_mmap_lock_write(struct inode *inode);
+void i_mmap_unlock_write(struct inode *inode);
+void i_mmap_lock_read(struct inode *inode);
+void i_mmap_unlock_read(struct inode *inode);
 
 /* What get_block's create may be. */
 #define GET_BLOCK_CREATE 1	/* the fault path, and whoever knows no better */

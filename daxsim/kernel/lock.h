@@ -20,6 +20,8 @@ struct task;
 	L(MMAP_SEM, "mmap_sem")                                                                    \
 	L(SB_PAGEFAULT, "sb_pagefault")                                                            \
 	L(I_MUTEX, "i_mutex")                                                                      \
+	L(I_MMAP_SEM, "i_mmap_sem")                                                                \
+	L(ENTRY_LOCK, "entry_lock")                                                                \
 	L(I_MMAP_MUTEX, "i_mmap_mutex")                                                            \
 	L(JBD2_COMMIT, "jbd2_commit")                                                              \
 	L(JBD2_HANDLE, "jbd2_handle")                                                              \

@@ -111,34 +111,52 @@ void unlock_page(struct page *page)
 	mutex_unlock(&page->lock);
 }
 
-/* Lock one page after the other and drop it, unmapping it first if asked. */
-static void drop_pages(struct address_space *mapping, pgoff_t first, pgoff_t last, bool unmap)
+/* Drop the page of one index, unmapping it first if asked. */
+static void drop_page(struct address_space *mapping, pgoff_t index, bool unmap)
 {
-	struct page *next = lookup_next(mapping, first);
+	struct page *page = find_lock_page(mapping, index);
 
-	while (next && next->index <= last) {
-		pgoff_t index = next->index;
-		struct page *page = find_lock_page(mapping, index);
+	if (!page)
+		return;
+	if (unmap)
+		unmap_mapping_range(mapping->host, index, 1, false);
+	delete_from_page_cache(page);
+	unlock_page(page);
+	page_cache_release(mapping, page);
+}
 
-		if (page) {
-			if (unmap)
-				unmap_mapping_range(mapping->host, index, 1, false);
-			delete_from_page_cache(page);
-			unlock_page(page);
-			page_cache_release(mapping, page);
-		}
-		next = index == U64_MAX ? NULL : lookup_next(mapping, index + 1);
-	}
+/* The first index at or behind @index that has a page. */
+static pgoff_t next_page(struct address_space *mapping, pgoff_t index)
+{
+	const struct page *page = lookup_next(mapping, index);
+
+	return page ? page->index : U64_MAX;
 }
 
 void truncate_inode_pages_range(struct address_space *mapping, pgoff_t first, pgoff_t last)
 {
 	mark(P_truncate_inode_pages);
-	drop_pages(mapping, first, last, false);
+	for (pgoff_t i = next_page(mapping, first); i <= last && i != U64_MAX;
+	     i = next_page(mapping, i + 1))
+		drop_page(mapping, i, false);
 }
 
+/*
+ * A fault that has seen the hole, but has not made its page yet, holds the lock
+ * of that entry: with such locks its page is waited for and dropped too (4.12).
+ */
 void invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t first, pgoff_t last)
 {
 	mark(P_invalidate_inode_pages2_range);
-	drop_pages(mapping, first, last, true);
+	for (pgoff_t i = first; i <= last; i++) {
+		struct dax_entry *entry = NULL;
+
+		i = min_t(pgoff_t, next_page(mapping, i), dax_next_entry(mapping, i));
+		if (i > last)
+			break;
+		if (dax_next_entry(mapping, i) == i && dax_lock_entry(mapping, i, &entry))
+			break;
+		drop_page(mapping, i, true);
+		dax_unlock_entry(entry);
+	}
 }

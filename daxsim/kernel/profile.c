@@ -13,7 +13,7 @@ const struct protection_desc protection_table[NR_PROTECTIONS] = {
 
 const struct name_table protection_names = NAME_TABLE(protection_table);
 
-const char *const profile_names[] = { "v10", "v11", NULL };
+const char *const profile_names[] = { "v10", "v11", "4.7", NULL };
 
 int protection_find(const char *name)
 {

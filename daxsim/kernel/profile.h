@@ -30,6 +30,14 @@
 	  "i_size is checked again before a page is inserted")                                     \
 	P(I_MMAP_AROUND_INSERT, "b2", "i_mmap-around-insert", "v10",                               \
 	  "that check, zeroing and insertion happen under i_mmap_mutex")                           \
+	P(HANDLE_BEFORE_FAULT, "l1", "handle-before-fault", "4.7",                                 \
+	  "ext4 opens its handle before a write fault locks a page (4.3)")                         \
+	P(I_MMAP_SEM, "l2", "i_mmap_sem", "4.7",                                                   \
+	  "faults share a lock that truncate and fallocate take exclusively (XFS 4.1, ext4 4.5)")  \
+	P(PREZEROED_BLOCKS, "l3", "prezeroed-blocks", "4.7",                                       \
+	  "get_block zeroes what it allocates or converts, under its lock (XFS 4.4 to ext2 4.7)")  \
+	P(ENTRY_LOCK, "l4", "entry-lock", "4.7",                                                   \
+	  "faults of one page, and write(2) dropping its hole page, exclude each other (4.7)")     \
 	P(EFAULT_ON_BAD_BUFFER, "b3", "efault-on-bad-buffer", "v10",                               \
 	  "a user buffer that cannot be touched is EFAULT (Linux 4.4; 2014 returned 0)")
 

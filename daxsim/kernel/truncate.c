@@ -93,10 +93,12 @@ int do_truncate(struct file *file, s64 length)
 	if (length > MAX_LFS_FILESIZE)
 		return -EFBIG;
 	inode_lock(inode);
+	i_mmap_lock_write(inode);
 	check_truncate_begins(check, inode);
 	file_update_time(inode);
 	err = inode->i_sb->ops->setsize(inode, length);
 	check_truncate_ends(check, inode);
+	i_mmap_unlock_write(inode);
 	inode_unlock(inode);
 	return err;
 }

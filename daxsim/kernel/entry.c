@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/* Locks of single pages of a file, made when first asked for. */
+#include "daxsim/kernel/entry.h"
+
+#include <errno.h>
+
+#include "daxsim/kernel/inode.h"
+#include "daxsim/sim/sim.h"
+
+/* Page locks of the same file have the index itself; these lie above. */
+#define ENTRY_OBJECT (1UL << 31)
+
+static int entry_cmp(const struct dax_entry *a, const struct dax_entry *b)
+{
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+RB_GENERATE_INTERNAL(entry_tree, dax_entry, link, entry_cmp, static __maybe_unused)
+
+int dax_lock_entry(struct address_space *mapping, pgoff_t index, struct dax_entry **entry)
+{
+	struct dax_entry key = { .index = index }, *e;
+	struct inode *inode = mapping->host;
+
+	*entry = NULL;
+	if (!has(inode->i_sb, ENTRY_LOCK))
+		return 0;
+	e = RB_FIND(entry_tree, &mapping->entries, &key);
+	if (!e) {
+		e = arena_alloc(&inode->i_sb->sim->arena, sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		e->index = index;
+		lock_init_at(&e->lock, LOCK_ENTRY_LOCK, inode->name, inode->i_ino,
+			     ENTRY_OBJECT | index);
+		RB_INSERT(entry_tree, &mapping->entries, e);
+	}
+	mutex_lock(&e->lock);
+	*entry = e;
+	return 0;
+}
+
+void dax_unlock_entry(struct dax_entry *entry)
+{
+	if (entry)
+		mutex_unlock(&entry->lock);
+}
+
+pgoff_t dax_next_entry(struct address_space *mapping, pgoff_t index)
+{
+	struct dax_entry key = { .index = index };
+	const struct dax_entry *e = RB_NFIND(entry_tree, &mapping->entries, &key);
+
+	return e ? e->index : U64_MAX;
+}
+
+void dax_free_entries(struct address_space *mapping)
+{
+	struct dax_entry *e, *next;
+
+	RB_FOREACH_SAFE(e, entry_tree, &mapping->entries, next) {
+		RB_REMOVE(entry_tree, &mapping->entries, e);
+		arena_free(&mapping->host->i_sb->sim->arena, e, sizeof(*e));
+	}
+}
