@@ -1,0 +1,3 @@
+run no-such-file.scn
+run ../../backends/pmem
+run

@@ -1,0 +1,1 @@
+run --mmu soft wrong-results
