@@ -101,7 +101,7 @@ Test(parse_input, command_line)
 	for (size_t i = 0; i < ARRAY_SIZE(cases) + ARRAY_SIZE(variants); i++) {
 		bool variant = i >= ARRAY_SIZE(cases);
 		const struct error_case *c = variant ? &variants[i - ARRAY_SIZE(cases)] : &cases[i];
-		const char *prefix = variant ? "variant:" : "schedule:";
+		const char *prefix = variant ? "--fs:" : "--schedule:";
 		FILE *f = open_memstream(&out, &size);
 
 		if (variant)

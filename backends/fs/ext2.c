@@ -215,6 +215,7 @@ const struct fs_ops ext2_fs_ops = {
 	.what = "no unwritten extents, no journal; truncate_mutex guards the block map",
 	.needs = BIT(UNLOCK_ON_RACE) | BIT(CLEAR_UNDER_I_MMAP) |
 		 BIT(NO_BUFFERED_FALLBACK),
+	.max_bytes = 2LL << 40,		/* i_blocks counts sectors in 32 bits */
 	.alloc_lock = LOCK_TRUNCATE_MUTEX,
 	.evict_inode = ext2_evict_inode,
 	.get_block = ext2_get_block,

@@ -18,6 +18,7 @@ struct fs_ops {
 	const char *name;
 	const char *what;		/* one line for people */
 	enum lock_class alloc_lock;	/* class of inode->i_alloc */
+	s64 max_bytes;			/* largest file, s_maxbytes; 0: 16 TiB */
 
 	/* Set up a new file system; may be NULL. Return: 0 or a negative errno. */
 	int (*fill_super)(struct super_block *sb);

@@ -106,7 +106,7 @@ static int write_back(struct inode *inode, struct page *page)
 	if (avail < (long)PAGE_SIZE)
 		return -EIO;
 	point(P_write_back, P_WRITE, obj(OBJ_BLOCK, 0, bh.b_blocknr));
-	check_block_write(sb->sim->check, inode, page->index, bh.b_blocknr, 0, page->data, PAGE_SIZE);
+	check_write_back(sb->sim->check, inode, page->index, bh.b_blocknr, page->data);
 	memcpy(addr, page->data, PAGE_SIZE);
 	page->dirty = false;
 	if (buffer_unwritten(&bh) && sb->ops->write_end)

@@ -31,6 +31,7 @@ int mount_fs(struct sim *sim, const struct fs_ops *ops, profile_t profile)
 	sb->balloc = balloc_create(&sim->arena, LABEL_BLOCKS, sim->pmem.nr_blocks - LABEL_BLOCKS);
 	if (!sb->balloc)
 		return -ENOMEM;
+	lock_init(sim, &sb->s_writers, LOCK_SB_WRITERS, ops->name);
 	lock_init(sim, &sb->s_pagefault, LOCK_SB_PAGEFAULT, ops->name);
 	LIST_INIT(&sb->s_inodes);
 	sim->sb = sb;
@@ -162,6 +163,11 @@ void i_size_write(struct inode *inode, s64 size)
 {
 	point(P_i_size_write, P_WRITE, obj(OBJ_I_SIZE, inode->i_ino, 0));
 	inode->i_size = size;
+}
+
+s64 s_maxbytes(const struct super_block *sb)
+{
+	return sb->ops->max_bytes ? sb->ops->max_bytes : (s64)UINT32_MAX << PAGE_SHIFT;
 }
 
 u64 i_blocks(const struct inode *inode)

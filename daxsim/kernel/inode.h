@@ -54,7 +54,8 @@ struct super_block {
 	const struct fs_ops *ops;
 	profile_t profile;			/* of the simulated kernel: enum protection bits */
 	struct balloc *balloc;
-	struct lock s_pagefault;		/* freeze protection of write faults */
+	struct lock s_writers;			/* freeze protection: write(2), truncate, fallocate */
+	struct lock s_pagefault;		/* and of write faults, inside mmap_sem */
 	bool s_frozen;
 	struct injection inject[NR_INJECT_SITES];
 	LIST_HEAD(, inode) s_inodes;
@@ -149,6 +150,9 @@ void file_update_time(struct inode *inode);
 /** i_size_read(), i_size_write() - the size in bytes, announced as an access */
 s64 i_size_read(const struct inode *inode);
 void i_size_write(struct inode *inode, s64 size);
+
+/** s_maxbytes() - the largest size a file may have, bytes */
+s64 s_maxbytes(const struct super_block *sb);
 
 /** i_blocks() - st_blocks: units of 512 bytes, mapping metadata included */
 u64 i_blocks(const struct inode *inode);

@@ -18,6 +18,7 @@ struct task;
  */
 #define LOCK_CLASS_TABLE(L)                                                                        \
 	L(MMAP_SEM, "mmap_sem")                                                                    \
+	L(SB_WRITERS, "sb_writers")                                                                \
 	L(SB_PAGEFAULT, "sb_pagefault")                                                            \
 	L(I_MUTEX, "i_mutex")                                                                      \
 	L(I_MMAP_SEM, "i_mmap_sem")                                                                \

@@ -16,6 +16,8 @@
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/sim.h"
 
+static const struct pte pte_none = { .kind = PTE_NONE };
+
 static u64 page_of(const struct vma *vma, u64 address)
 {
 	return (address - vma->start) >> PAGE_SHIFT;
@@ -49,7 +51,6 @@ int vm_insert_mixed(struct vma *vma, u64 address, block_t pfn)
 
 void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows)
 {
-	const struct pte none = { .kind = PTE_NONE };
 	struct sim *sim = vma->mm->sim;
 
 	for (u64 page = first; page < last; page++) {
@@ -60,18 +61,17 @@ void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows)
 			continue;
 		if (pte->kind == PTE_ANON)
 			arena_free(&sim->arena, pte->anon, PAGE_SIZE);
-		change_pte(vma, page, &none);
+		change_pte(vma, page, &pte_none);
 	}
 }
 
-/*
- * Enter what a fault produced, unless the PTE is not what it was when the fault
- * began.
- */
-static int install(struct vma *vma, u64 page, enum pte_kind expected, const struct pte *new)
+/* Enter what a fault produced, unless the PTE is not what it was when the fault began. */
+static int install(struct vma *vma, u64 page, const struct pte *before, const struct pte *new)
 {
+	const struct pte *now = &vma->pte[page];
+
 	pte_point(vma, page, P_set_pte, P_WRITE);
-	if (vma->pte[page].kind != expected)
+	if (now->kind != before->kind || now->pfn != before->pfn || now->anon != before->anon)
 		return -EBUSY;
 	return change_pte(vma, page, new);
 }
@@ -84,7 +84,7 @@ static int do_read_fault(struct vma *vma, struct vm_fault *vmf)
 
 	if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE))
 		return ret;
-	err = install(vma, page_of(vma, vmf->address), PTE_NONE, &hole);
+	err = install(vma, page_of(vma, vmf->address), &pte_none, &hole);
 	unlock_page(vmf->page);
 	page_cache_release(mapping, vmf->page);
 	return err == -ENOMEM ? VM_FAULT_OOM : ret;
@@ -106,7 +106,7 @@ static int do_cow_fault(struct vma *vma, struct vm_fault *vmf)
 		arena_free(a, own.anon, PAGE_SIZE);
 		return ret;
 	}
-	err = install(vma, page_of(vma, vmf->address), PTE_NONE, &own);
+	err = install(vma, page_of(vma, vmf->address), &pte_none, &own);
 	if (err)
 		arena_free(a, own.anon, PAGE_SIZE);
 	else
@@ -139,7 +139,7 @@ static int wp_page_copy(struct vma *vma, u64 page, struct vm_fault *vmf)
 		vmf->cow_block = old.pfn;
 		vmf->cow_stale = check_cow(sim->check, vma->inode, vmf->pgoff, own.anon);
 	}
-	err = install(vma, page, old.kind, &own);
+	err = install(vma, page, &old, &own);
 	if (err)
 		arena_free(&sim->arena, own.anon, PAGE_SIZE);
 	else

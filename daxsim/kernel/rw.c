@@ -13,8 +13,6 @@
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/sim.h"
 
-#define MAX_RW_POS ((s64)UINT32_MAX << PAGE_SHIFT)
-
 size_t iter_get(struct iov_iter *from, struct super_block *sb, u8 *buf, size_t n)
 {
 	size_t good = inject_copy_limit(&sb->inject[INJECT_COPY], n);
@@ -270,8 +268,9 @@ ssize_t vfs_write(struct file *file, struct iov_iter *from, s64 pos)
 		return -EINVAL;
 	if (!from->count)
 		return 0;
-	if (pos > MAX_RW_POS - (s64)from->count)
+	if (pos > s_maxbytes(inode->i_sb) - (s64)from->count)
 		return -EFBIG;
+	down_read(&inode->i_sb->s_writers);
 	inode_lock(inode);
 	file_update_time(inode);
 	written = ops->write_begin ? ops->write_begin(inode, pos) : 0;
@@ -284,6 +283,7 @@ ssize_t vfs_write(struct file *file, struct iov_iter *from, s64 pos)
 		written = more < 0 && !written ? more : written + max_t(ssize_t, more, 0);
 	}
 	inode_unlock(inode);
+	up_read(&inode->i_sb->s_writers);
 	return written;
 }
 
@@ -305,10 +305,12 @@ int freeze_super(struct super_block *sb)
 	mark(P_freeze_super);
 	if (sb->s_frozen)
 		return -EBUSY;
-	/* Wait for write faults in flight; new ones wait from here on. */
+	/* Wait for writers, then for write faults in flight; new ones wait from here on. */
+	down_write(&sb->s_writers);
 	down_write(&sb->s_pagefault);
 	sb->s_frozen = true;
 	lock_disown(&sb->s_pagefault);
+	lock_disown(&sb->s_writers);
 	return 0;
 }
 
@@ -317,7 +319,9 @@ int thaw_super(struct super_block *sb)
 	if (!sb->s_frozen)
 		return -EINVAL;
 	sb->s_frozen = false;
+	lock_adopt(&sb->s_writers);
 	lock_adopt(&sb->s_pagefault);
 	up_write(&sb->s_pagefault);
+	up_write(&sb->s_writers);
 	return 0;
 }

@@ -15,8 +15,6 @@
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/sim.h"
 
-#define MAX_LFS_FILESIZE ((s64)UINT32_MAX << PAGE_SHIFT)	/* 16 TiB, as on ext4 */
-
 void truncate_pagecache(struct inode *inode, s64 newsize)
 {
 	pgoff_t first = DIV_ROUND_UP((u64)newsize, PAGE_SIZE);
@@ -90,8 +88,9 @@ int do_truncate(struct file *file, s64 length)
 	mark(P_do_truncate);
 	if (!file->writable || length < 0)
 		return -EINVAL;
-	if (length > MAX_LFS_FILESIZE)
+	if (length > s_maxbytes(inode->i_sb))
 		return -EFBIG;
+	down_read(&inode->i_sb->s_writers);
 	inode_lock(inode);
 	i_mmap_lock_write(inode);
 	check_truncate_begins(check, inode);
@@ -100,6 +99,7 @@ int do_truncate(struct file *file, s64 length)
 	check_truncate_ends(check, inode);
 	i_mmap_unlock_write(inode);
 	inode_unlock(inode);
+	up_read(&inode->i_sb->s_writers);
 	return err;
 }
 
@@ -113,11 +113,13 @@ int do_fallocate(struct file *file, u32 mode, s64 offset, s64 len)
 		return -EINVAL;
 	if (!file->writable)
 		return -EBADF;
-	if (offset > MAX_LFS_FILESIZE - len)
+	if (offset > s_maxbytes(file->inode->i_sb) - len)
 		return -EFBIG;
 	if (!ops->fallocate)
 		return -EOPNOTSUPP;
+	down_read(&file->inode->i_sb->s_writers);
 	err = ops->fallocate(file->inode, mode, offset, len);
+	up_read(&file->inode->i_sb->s_writers);
 	if (!err)
 		file_update_time(file->inode);
 	return err;

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daxsim/kernel/inode.h"
@@ -64,14 +63,28 @@ __printf(2, 3) static void fail(struct outcome *out, const char *fmt, ...)
 	va_end(args);
 }
 
-static struct file *file_of(struct machine *m, const char *name, struct outcome *out)
+/*
+ * fdget(): an open file stays open for a call that uses it, whoever closes its
+ * handle meanwhile. file_put() it.
+ */
+static struct open_file *file_of(struct machine *m, const char *name, struct outcome *out)
 {
 	struct named_file *f = FIND(m, files, nr_files, name);
 
-	if (f)
-		return &f->file;
+	if (f) {
+		f->open->users++;
+		return f->open;
+	}
 	fail(out, "file %s is not open here; create or open it first", name);
 	return NULL;
+}
+
+static void file_put(struct machine *m, struct open_file *f)
+{
+	if (--f->users)
+		return;
+	iput(f->file.inode);
+	arena_free(&m->sim.arena, f, sizeof(*f));
 }
 
 static struct named_mapping *mapping_of(struct machine *m, const char *name, struct outcome *out)
@@ -88,29 +101,34 @@ static struct named_mapping *mapping_of(struct machine *m, const char *name, str
 	return NULL;
 }
 
-static void close_file(struct machine *m, struct named_file *f)
+static void close_file(struct machine *m, const char *name)
 {
-	iput(f->file.inode);
+	struct named_file *f = FIND(m, files, nr_files, name);
+	struct open_file *open = f->open;
+
 	*f = m->files[--m->nr_files];
+	file_put(m, open);
 }
 
 static void bind_file(struct machine *m, const char *name, struct inode *inode, bool writable,
 		      struct outcome *out)
 {
-	struct named_file *old = FIND(m, files, nr_files, name);
+	struct open_file *open = arena_alloc(&m->sim.arena, sizeof(*open));
 
-	if (old)
-		close_file(m, old);
-	if (m->nr_files == MAX_NAMES) {
+	if (FIND(m, files, nr_files, name))
+		close_file(m, name);
+	if (m->nr_files == MAX_NAMES || !open) {
 		fail(out, "more than %d files are open", MAX_NAMES);
 		return;
 	}
 	inode->i_count++;
-	m->files[m->nr_files++] = (struct named_file){ name, { inode, writable } };
+	*open = (struct open_file){ { inode, writable }, 1 };
+	m->files[m->nr_files++] = (struct named_file){ name, open };
 }
 
 static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
+	struct named_inode *d;
 	struct inode *inode;
 
 	point(P_vfs_lookup, P_WRITE, obj(OBJ_DIR, 0, 0));
@@ -122,10 +140,15 @@ static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome 
 		fail(out, "a directory holds %d files", MAX_NAMES);
 		return;
 	}
+	/* The name is taken before the file is made: nobody else makes one of that name meanwhile. */
+	m->dir[m->nr_dir++] = (struct named_inode){ cmd->name, NULL };
 	out->ret = create_inode(m->sim.sb, cmd->name, &inode);
-	if (out->ret)
+	d = FIND(m, dir, nr_dir, cmd->name);
+	if (out->ret) {
+		*d = m->dir[--m->nr_dir];
 		return;
-	m->dir[m->nr_dir++] = (struct named_inode){ cmd->name, inode };
+	}
+	d->inode = inode;
 	bind_file(m, cmd->name, inode, true, out);
 }
 
@@ -136,7 +159,7 @@ static void cmd_open(struct machine *m, const struct cmd *cmd, struct outcome *o
 
 	point(P_vfs_lookup, P_WRITE, obj(OBJ_DIR, 0, 0));
 	d = FIND(m, dir, nr_dir, cmd->name);
-	if (d)
+	if (d && d->inode)
 		bind_file(m, handle, d->inode, !(cmd->flags & CMD_RDONLY), out);
 	else
 		out->ret = -ENOENT;
@@ -144,8 +167,12 @@ static void cmd_open(struct machine *m, const struct cmd *cmd, struct outcome *o
 
 static void cmd_close(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	if (file_of(m, cmd->name, out))
-		close_file(m, FIND(m, files, nr_files, cmd->name));
+	struct open_file *f = file_of(m, cmd->name, out);
+
+	if (!f)
+		return;
+	close_file(m, cmd->name);
+	file_put(m, f);
 }
 
 static void cmd_unlink(struct machine *m, const struct cmd *cmd, struct outcome *out)
@@ -155,7 +182,7 @@ static void cmd_unlink(struct machine *m, const struct cmd *cmd, struct outcome 
 
 	point(P_vfs_lookup, P_WRITE, obj(OBJ_DIR, 0, 0));
 	d = FIND(m, dir, nr_dir, cmd->name);
-	if (!d) {
+	if (!d || !d->inode) {
 		out->ret = -ENOENT;
 		return;
 	}
@@ -166,10 +193,12 @@ static void cmd_unlink(struct machine *m, const struct cmd *cmd, struct outcome 
 
 static void cmd_truncate(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd->name, out);
 
-	if (f)
-		out->ret = do_truncate(f, cmd->len);
+	if (!f)
+		return;
+	out->ret = do_truncate(&f->file, cmd->len);
+	file_put(m, f);
 }
 
 static void cmd_fallocate(struct machine *m, const struct cmd *cmd, struct outcome *out)
@@ -180,11 +209,13 @@ static void cmd_fallocate(struct machine *m, const struct cmd *cmd, struct outco
 		[VERB_FCOLLAPSE] = FALLOC_FL_COLLAPSE_RANGE,
 		[VERB_FINSERT] = FALLOC_FL_INSERT_RANGE,
 	};
-	struct file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd->name, out);
 	u32 keep = cmd->flags & CMD_KEEP_SIZE ? FALLOC_FL_KEEP_SIZE : 0;
 
-	if (f)
-		out->ret = do_fallocate(f, modes[cmd->verb] | keep, cmd->off, cmd->len);
+	if (!f)
+		return;
+	out->ret = do_fallocate(&f->file, modes[cmd->verb] | keep, cmd->off, cmd->len);
+	file_put(m, f);
 }
 
 /* Point an iterator at the user memory that a command names. */
@@ -200,58 +231,64 @@ static bool user_buffer(struct machine *m, const struct cmd *cmd, struct iov_ite
 	return true;
 }
 
-static void read_into(struct outcome *out, size_t len)
+/* Room for @len bytes that are read or written. */
+static bool make_room(struct machine *m, struct outcome *out, size_t len)
 {
-	out->data = calloc(1, len);
+	out->data = arena_alloc(&m->sim.arena, len);
+	out->room = len;
 	if (!out->data)
 		fail(out, "out of memory for %zu bytes", len);
+	return out->data;
 }
 
-static void cmd_pread(struct machine *m, const struct cmd *cmd, struct outcome *out)
+static void read_file(struct machine *m, struct file *f, const struct cmd *cmd,
+		      struct outcome *out)
 {
-	struct file *f = file_of(m, cmd->name, out);
 	struct iov_iter to = { .count = cmd->len };
 
-	if (!f)
-		return;
 	if (cmd->flags & CMD_USER_BUFFER) {
 		if (user_buffer(m, cmd, &to, out))
 			out->ret = vfs_read(f, &to, cmd->off);
 		return;
 	}
-	read_into(out, cmd->len);
-	to.kbuf = out->data;
-	if (!out->data)
+	if (!make_room(m, out, cmd->len))
 		return;
+	to.kbuf = out->data;
 	out->ret = vfs_read(f, &to, cmd->off);
 	out->nr_data = out->ret > 0 ? out->ret : 0;
 }
 
-static void cmd_pwrite(struct machine *m, const struct cmd *cmd, struct outcome *out)
+static void cmd_pread(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct file *f = file_of(m, cmd->name, out);
-	struct iov_iter from = { .count = cmd->len, .fill = cmd->byte };
+	struct open_file *f = file_of(m, cmd->name, out);
 
-	if (f && (!(cmd->flags & CMD_USER_BUFFER) || user_buffer(m, cmd, &from, out)))
-		out->ret = vfs_write(f, &from, cmd->off);
+	if (!f)
+		return;
+	read_file(m, &f->file, cmd, out);
+	file_put(m, f);
 }
 
-static void cmd_mmap(struct machine *m, const struct cmd *cmd, struct outcome *out)
+static void cmd_pwrite(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct named_mapping *map = FIND(m, maps, nr_maps, cmd->name);
-	struct file *f = file_of(m, cmd->name2, out);
+	struct open_file *f = file_of(m, cmd->name, out);
+	struct iov_iter from = { .count = cmd->len, .fill = cmd->byte };
+
+	if (!f)
+		return;
+	if (!(cmd->flags & CMD_USER_BUFFER) || user_buffer(m, cmd, &from, out))
+		out->ret = vfs_write(&f->file, &from, cmd->off);
+	file_put(m, f);
+}
+
+static void map_file(struct machine *m, struct file *f, const struct cmd *cmd,
+		     struct outcome *out)
+{
 	u32 flags = VM_READ | (cmd->flags & CMD_RDONLY ? 0 : VM_WRITE) |
 		    (cmd->flags & CMD_PRIVATE ? 0 : VM_SHARED);
 	u64 nr_pages = DIV_ROUND_UP(cmd->len, PAGE_SIZE), addr;
 
-	if (!f)
-		return;
-	if (map) {
+	if (FIND(m, maps, nr_maps, cmd->name)) {
 		fail(out, "mapping %s exists already; munmap it or use another name", cmd->name);
-		return;
-	}
-	if (m->nr_maps == MAX_NAMES) {
-		fail(out, "more than %d mappings", MAX_NAMES);
 		return;
 	}
 	out->ret = -EINVAL;
@@ -259,9 +296,23 @@ static void cmd_mmap(struct machine *m, const struct cmd *cmd, struct outcome *o
 		return;
 	out->ret = do_mmap(current->mm, f, cmd->name, cmd->off >> PAGE_SHIFT, nr_pages, flags,
 			   &addr);
-	if (!out->ret)
+	if (out->ret)
+		return;
+	if (m->nr_maps == MAX_NAMES)
+		fail(out, "more than %d mappings", MAX_NAMES);
+	else
 		m->maps[m->nr_maps++] =
 			(struct named_mapping){ cmd->name, current->mm, addr, nr_pages };
+}
+
+static void cmd_mmap(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct open_file *f = file_of(m, cmd->name2, out);
+
+	if (!f)
+		return;
+	map_file(m, &f->file, cmd, out);
+	file_put(m, f);
 }
 
 static void cmd_munmap(struct machine *m, const struct cmd *cmd, struct outcome *out)
@@ -272,7 +323,9 @@ static void cmd_munmap(struct machine *m, const struct cmd *cmd, struct outcome 
 		return;
 	if (cmd->flags & CMD_WHOLE) {
 		out->ret = do_munmap(map->mm, map->addr, map->nr_pages);
-		if (!out->ret)
+		/* Others may have come and gone meanwhile. */
+		map = FIND(m, maps, nr_maps, cmd->name);
+		if (!out->ret && map)
 			*map = m->maps[--m->nr_maps];
 		return;
 	}
@@ -290,10 +343,7 @@ static void cmd_mread(struct machine *m, const struct cmd *cmd, struct outcome *
 	struct named_mapping *map = mapping_of(m, cmd->name, out);
 	struct access_result res;
 
-	if (!map)
-		return;
-	read_into(out, cmd->len);
-	if (!out->data)
+	if (!map || !make_room(m, out, cmd->len))
 		return;
 	res = user_access(map->addr + cmd->off, out->data, cmd->len, false);
 	out->ret = out->nr_data = res.done;
@@ -305,10 +355,7 @@ static void cmd_mwrite(struct machine *m, const struct cmd *cmd, struct outcome 
 	struct named_mapping *map = mapping_of(m, cmd->name, out);
 	struct access_result res;
 
-	if (!map)
-		return;
-	read_into(out, cmd->len);
-	if (!out->data)
+	if (!map || !make_room(m, out, cmd->len))
 		return;
 	memset(out->data, cmd->byte, cmd->len);
 	res = user_access(map->addr + cmd->off, out->data, cmd->len, true);
@@ -316,39 +363,50 @@ static void cmd_mwrite(struct machine *m, const struct cmd *cmd, struct outcome 
 	out->signal = res.signal;
 }
 
+/* Syncs the file of every page of the mapping; a page that is gone is -ENOMEM. */
 static void cmd_msync(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct named_mapping *map = mapping_of(m, cmd->name, out);
-	struct vma *vma = map ? find_vma(map->mm, map->addr) : NULL;
+	const struct named_mapping *map = mapping_of(m, cmd->name, out);
+	u64 addr = map ? map->addr : 0, end = map ? addr + (map->nr_pages << PAGE_SHIFT) : 0;
 
-	if (map)
-		out->ret = vma ? do_fsync(vma->inode) : -ENOMEM;
+	while (addr < end) {
+		struct vma *vma = find_vma(current->mm, addr);
+		u64 next = vma ? vma->start + (vma->nr_pages << PAGE_SHIFT) : addr + PAGE_SIZE;
+		int err = vma ? do_fsync(vma->inode) : -ENOMEM;
+
+		out->ret = err ? err : out->ret;
+		addr = next;
+	}
 }
 
 static void cmd_fsync(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd->name, out);
 
-	if (f)
-		out->ret = do_fsync(f->inode);
+	if (!f)
+		return;
+	out->ret = do_fsync(f->file.inode);
+	file_put(m, f);
 }
 
 static void cmd_fiemap(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd->name, out);
+	const struct extent_map *map;
 	const struct extent *e;
 
 	if (!f)
 		return;
-	out->extents = calloc(f->inode->extents.nr_extents + 1, sizeof(*out->extents));
-	if (!out->extents) {
+	map = &f->file.inode->extents;
+	out->room = (map->nr_extents + 1) * sizeof(*out->extents);
+	out->extents = arena_alloc(&m->sim.arena, out->room);
+	if (!out->extents)
 		fail(out, "out of memory for the extents of %s", cmd->name);
-		return;
-	}
-	e = extent_find_next(&f->inode->extents, 0);
-	for (; e; e = extent_find_next(&f->inode->extents, extent_end(e)))
+	for (e = extent_find_next(map, 0); e && out->extents;
+	     e = extent_find_next(map, extent_end(e)))
 		out->extents[out->nr_extents++] =
 			(struct extent_value){ e->lblk, e->len, e->unwritten };
+	file_put(m, f);
 }
 
 const char *const stat_fields[] = { "size", "blocks", "nlink", "mtime", NULL };
@@ -356,14 +414,15 @@ const char *const fault_fields[] = { "min", "maj", "pgfault", "pgmajfault", NULL
 
 static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd->name, out);
 
 	if (!f)
 		return;
-	out->fields[0] = f->inode->i_size;
-	out->fields[1] = i_blocks(f->inode);
-	out->fields[2] = f->inode->i_nlink;
-	out->fields[3] = f->inode->i_mtime;
+	out->fields[0] = f->file.inode->i_size;
+	out->fields[1] = i_blocks(f->file.inode);
+	out->fields[2] = f->file.inode->i_nlink;
+	out->fields[3] = f->file.inode->i_mtime;
+	file_put(m, f);
 }
 
 static void cmd_faults(struct machine *m, const struct cmd *cmd, struct outcome *out)
@@ -415,10 +474,10 @@ void machine_command(struct machine *m, const struct cmd *cmd, struct outcome *o
 	check_return_to_user(m->sim.check, current);
 }
 
-void outcome_free(struct outcome *out)
+void outcome_free(struct machine *m, struct outcome *out)
 {
-	free(out->data);
-	free(out->extents);
+	arena_free(&m->sim.arena, out->data, out->room);
+	arena_free(&m->sim.arena, out->extents, out->room);
 	out->data = NULL;
 	out->extents = NULL;
 }

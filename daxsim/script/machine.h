@@ -20,9 +20,15 @@ struct named_inode {
 	struct inode *inode;
 };
 
+/* An open file; it lives until its handle and every call that uses it are done. */
+struct open_file {
+	struct file file;
+	u32 users;
+};
+
 struct named_file {
 	const char *name;
-	struct file file;
+	struct open_file *open;
 };
 
 struct named_mapping {
@@ -49,10 +55,11 @@ struct machine {
 struct outcome {
 	s64 ret;		/* what the call returned; a negative errno */
 	int signal;		/* it ended by this signal instead */
-	u8 *data;		/* what was read; malloc'ed */
+	u8 *data;		/* what was read; in the machine's arena */
 	size_t nr_data;
-	struct extent_value *extents;	/* fiemap; malloc'ed */
+	struct extent_value *extents;	/* fiemap; in the machine's arena */
 	u32 nr_extents;
+	size_t room;		/* bytes allocated for either */
 	u64 fields[MAX_FIELDS];	/* in the order of stat_fields or fault_fields */
 	char error[128];	/* the command made no sense here: why, and what would; else empty */
 };
@@ -90,7 +97,7 @@ struct mm *machine_mm(struct machine *m, const char *name);
 void machine_command(struct machine *m, const struct cmd *cmd, struct outcome *out);
 
 /** outcome_free() - drop what an outcome holds */
-void outcome_free(struct outcome *out);
+void outcome_free(struct machine *m, struct outcome *out);
 
 /** outcome_matches() - whether a command came to what its result asks for */
 bool outcome_matches(const struct cmd *cmd, const struct outcome *out);

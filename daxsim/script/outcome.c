@@ -152,6 +152,8 @@ const char *outcome_print(const struct cmd *cmd, const struct outcome *out, char
 		for (int i = 0; field_names(cmd)[i]; i++)
 			add(&t, "%s%s %llu", i ? " " : "", field_names(cmd)[i],
 			    (unsigned long long)out->fields[i]);
+	else if (out->nr_data && cmd->result && cmd->result->type == VALUE_NUMBER)
+		add_number(&t, out->ret);
 	else if (out->nr_data)
 		add_bytes(&t, out->data, out->nr_data);
 	else

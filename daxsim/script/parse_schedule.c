@@ -214,7 +214,7 @@ struct schedule *scenario_parse_schedule(struct scenario *s, const char *text, F
 	struct schedule *schedule;
 	struct parser p;
 
-	parser_init(&p, s, "schedule", text, strlen(text), errors);
+	parser_init(&p, s, "--schedule", text, strlen(text), errors);
 	if (setjmp(p.lex.bail))
 		return NULL;
 	lex_check(&p.lex);

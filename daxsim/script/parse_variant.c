@@ -149,7 +149,7 @@ struct variant *scenario_parse_variant(struct scenario *s, const char *text, FIL
 	struct parsed_variant *pv;
 	struct parser p;
 
-	parser_init(&p, s, "variant", text, strlen(text), errors);
+	parser_init(&p, s, "--fs", text, strlen(text), errors);
 	if (setjmp(p.lex.bail))
 		return NULL;
 	lex_check(&p.lex);

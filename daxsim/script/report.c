@@ -71,6 +71,24 @@ static void print_findings(const struct verdict *v, const char *prefix, FILE *to
 	}
 }
 
+static void print_entry(const struct sched_entry *e, FILE *to)
+{
+	if (e->type == ENTRY_COUNT) {
+		fprintf(to, "%s:%llu", e->session->name, (unsigned long long)e->count);
+		return;
+	}
+	fputs(e->step->name, to);
+	if (e->until < 0)
+		return;
+	fprintf(to, "%s%s", e->or_end ? " until " : "@",
+		e->until_lock >= 0 ? lock_class_table[e->until_lock].name :
+				     point_table[e->until].name);
+	if (e->nth > 1)
+		fprintf(to, "%s%u", e->or_end ? " " : "#", e->nth);
+	if (e->or_end)
+		fputs(" or end", to);
+}
+
 /* A schedule in the words that --schedule reads. */
 static void print_replay(const struct verdict *v, const struct schedule *schedule, FILE *to)
 {
@@ -78,16 +96,7 @@ static void print_replay(const struct verdict *v, const struct schedule *schedul
 	if (schedule) {
 		fprintf(to, " --schedule '");
 		for (const struct sched_entry *e = schedule->entries; e; e = e->next) {
-			if (e->type == ENTRY_COUNT)
-				fprintf(to, "%s:%llu", e->session->name, (unsigned long long)e->count);
-			else
-				fputs(e->step->name, to);
-			if (e->type == ENTRY_STEP && e->until >= 0)
-				fprintf(to, "@%s",
-					e->until_lock >= 0 ? lock_class_table[e->until_lock].name :
-							     point_table[e->until].name);
-			if (e->type == ENTRY_STEP && e->until >= 0 && e->nth > 1)
-				fprintf(to, "#%u", e->nth);
+			print_entry(e, to);
 			fputs(e->next ? " " : "'", to);
 		}
 	}

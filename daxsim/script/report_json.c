@@ -1,8 +1,30 @@
 // SPDX-License-Identifier: MIT
 /* A verdict as JSON. */
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daxsim/script/report.h"
+
+/*
+ * JSON is UTF-8, but a path may be any bytes, and messages begin with it: where
+ * it is no UTF-8, what is no ASCII becomes '?'.
+ */
+static json_t *text_to_json(const char *text)
+{
+	json_t *json = text ? json_string(text) : json_null();
+	char *copy;
+
+	if (json)
+		return json;
+	copy = strdup(text);
+	for (char *p = copy; p && *p; p++)
+		if (*p & 0x80)
+			*p = '?';
+	json = copy ? json_string(copy) : json_null();
+	free(copy);
+	return json;
+}
 
 static json_t *findings_to_json(const struct execution *x)
 {
@@ -30,10 +52,11 @@ static json_t *schedules_to_json(const struct verdict *v)
 		const struct execution *x = &sv->x[0];
 
 		json_array_append_new(
-			list, json_pack("{s:s?, s:o, s:i, s:s?, s:s?, s:s?}", "schedule",
+			list, json_pack("{s:s?, s:o, s:i, s:o, s:o, s:s?}", "schedule",
 					sv->schedule ? sv->schedule->name : NULL, "violations",
 					findings_to_json(x), "events", (int)x->trace.nr, "failure",
-					x->failure, "damage", x->damage, "disagreement",
+					text_to_json(x->failure), "damage",
+					text_to_json(x->damage), "disagreement",
 					sv->disagreement));
 	}
 	return list;
@@ -55,11 +78,11 @@ json_t *verdict_to_json(const struct verdict *v)
 
 	for (unsigned int i = 0; i < v->nr_mmus; i++)
 		json_array_append_new(mmus, json_string(v->mmus[i]->name));
-	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s?, s:o, s:o, s:{s:s?, s:i, s:i}}",
-			 "file", v->scenario->path, "scenario", v->scenario->name, "variant",
-			 v->variant->text, "ok", v->ok, "expected_bugs", bugs_to_json(v->variant),
-			 "why", v->why, "mmus", mmus, "schedules", schedules_to_json(v),
-			 "observation", "invariant",
+	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:{s:s?, s:i, s:i}}",
+			 "file", text_to_json(v->scenario->path), "scenario", v->scenario->name,
+			 "variant", v->variant->text, "ok", v->ok, "expected_bugs",
+			 bugs_to_json(v->variant), "why", text_to_json(v->why), "mmus", mmus,
+			 "schedules", schedules_to_json(v), "observation", "invariant",
 			 v->shown < 0 ? NULL : invariant_table[v->shown].name, "seen",
 			 (int)v->shown_in, "of", (int)v->nr_schedules);
 }

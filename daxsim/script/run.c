@@ -37,6 +37,7 @@ struct actor {
 	const struct sched_entry *target;
 	u64 hits;
 	bool held;
+	enum point_id held_at;
 };
 
 struct run {
@@ -65,7 +66,8 @@ __printf(3, 4) static void complain(struct run *r, const struct pos *pos, const 
 	if (vasprintf(&text, fmt, args) < 0)
 		text = NULL;
 	va_end(args);
-	if (text && !*where && asprintf(where, "%s:%u: %s", r->s->path, pos->line, text) < 0)
+	if (text && !*where && asprintf(where, "%s:%u:%u: %s", r->s->path, pos->line, pos->col,
+				       text) < 0)
 		*where = NULL;
 	free(text);
 }
@@ -126,10 +128,13 @@ static void run_commands(struct run *r, const struct cmd *cmd)
 		r->all_matched &= matched;
 		if (out.error[0])
 			reject(r, &cmd->pos, "%s", out.error);
+		else if (!matched && r->collecting && !r->x->final_note[0])
+			snprintf(r->x->final_note, sizeof(r->x->final_note), "%s gave %s", cmd->text,
+				 got);
 		else if (!matched && !r->collecting)
 			complain(r, &cmd->pos, "%s gave %s, expected %s", cmd->text, got,
 				 result_print(cmd, want, sizeof(want)));
-		outcome_free(&out);
+		outcome_free(&r->m, &out);
 		if (r->stop)
 			return;
 	}
@@ -169,6 +174,7 @@ static bool must_hold(void *data, struct task *t, enum point_id id, enum point_k
 		return false;
 	e = a->target;
 	a->held = false;
+	a->held_at = id;
 	if (t->nr_points >= MAX_POINTS) {
 		check_report(r->m.sim.check, INV_DEADLOCK,
 			     "step %s passed %d points and does not end; it is in %s", a->step->name,
@@ -209,9 +215,9 @@ static void go_on(struct run *r, struct actor *a)
 	switch (sched_run(t)) {
 	case TASK_READY:
 		if (a->held)
-			trace_event(tr, EVENT_HELD, t, a->target->until < 0 ? 0 : a->target->until,
-				    "%s", a->target->until < 0 ? "a point" :
-				    point_table[a->target->until].name);
+			trace_event(tr, EVENT_HELD, t, a->held_at, "%s%s%s",
+				    point_table[a->held_at].name, t->at_lock ? " " : "",
+				    t->at_lock ? lock_class_table[t->at_lock->class].name : "");
 		break;
 	case TASK_BLOCKED: {
 		char graph[256] = "";
@@ -220,7 +226,7 @@ static void go_on(struct run *r, struct actor *a)
 		sched_wait_one(&r->m.sim.sched, t, graph, sizeof(graph));
 		trace_event(tr, EVENT_BLOCKED, t, 0, "%s", graph);
 		if (sched_deadlocked(t))
-			report_deadlock(r, "no session can go on");
+			report_deadlock(r, "a wait that never ends");
 		break;
 	}
 	case TASK_IDLE:
@@ -356,7 +362,7 @@ static void run_entry(struct run *r, const struct sched_entry *e)
 		complain(r, &e->pos, "step %s ended without coming to %s (hit %llu of %u)",
 			 step->name, e->until_lock >= 0 ? lock_class_table[e->until_lock].name :
 			 point_table[e->until].name, (unsigned long long)a->hits, e->nth);
-	a->ended_early = e->or_end && a->state == STEP_DONE;
+	a->ended_early = e->type == ENTRY_STEP && e->until >= 0 && a->state == STEP_DONE;
 	settle(r);
 	look_around(r);
 }
@@ -380,7 +386,7 @@ static void drain(struct run *r)
 		}
 	}
 	if (!r->stop && !at_rest(r))
-		report_deadlock(r, "the schedule is at its end");
+		report_deadlock(r, "at the end of the schedule");
 }
 
 /* Run commands on the helper's task, where no schedule holds them. */
@@ -391,7 +397,7 @@ static void run_helper(struct run *r, const struct cmd *cmds)
 	r->helper.step = &step;
 	sched_start(r->helper.task, helper_work, &r->helper);
 	if (sched_run(r->helper.task) == TASK_BLOCKED)
-		report_deadlock(r, "a setup or final command waits for ever");
+		report_deadlock(r, "with nobody left to wait for");
 	r->helper.step = NULL;
 }
 
@@ -478,6 +484,7 @@ void execute(const struct scenario *s, const struct variant *v, const struct sch
 	sim->sched.hold_data = &r;
 	r.setting_up = true;
 	run_helper(&r, s->setup);
+	r.helper.task->name = "final";
 	r.setting_up = false;
 	if (x->failure)
 		r.stop = true;

@@ -29,6 +29,7 @@ struct execution {
 	char *damage;		/* the same in a variant that expects a bug */
 	char *state;		/* state_print() before and after the final commands */
 	u32 finals;		/* bit per final, MAX_FINALS: its commands came to what they ask for */
+	char final_note[200];	/* the first final command that came to something else */
 	bool ran_finals;	/* false after a deadlock */
 	bool bad_input;		/* the scenario makes no sense: exit status 2 */
 	bool interrupted;

@@ -93,8 +93,9 @@ static void judge_finals(struct verdict *v)
 			fail(v, culprit, "%s:%u: final never: %u of %u executions ended so",
 			     v->scenario->path, f->pos.line, n, total);
 		else if (f->mode == FINAL_ALWAYS && n < total && !excused)
-			fail(v, culprit, "%s:%u: final: %u of %u executions did not end so",
-			     v->scenario->path, f->pos.line, total - n, total);
+			fail(v, culprit, "%s:%u: final: %u of %u executions did not end so: %s",
+			     v->scenario->path, f->pos.line, total - n, total,
+			     v->schedules[culprit].x[0].final_note);
 	}
 }
 
@@ -123,7 +124,7 @@ static void judge_findings(struct verdict *v)
 		if (expected && !n)
 			fail(v, -1, "expected bug %s, but no schedule showed it",
 			     invariant_table[inv].name);
-		else if (n && var->expect == EXPECT_CLEAN)
+		else if (n && (var->expect == EXPECT_CLEAN || (!expected && inv == INV_DEADLOCK)))
 			fail(v, culprit, "%s: %s", invariant_table[inv].name,
 			     v->schedules[culprit].x[0].findings[inv].text);
 		if ((expected || (n && var->expect == EXPECT_CLEAN)) && v->shown < 0) {
@@ -146,14 +147,15 @@ static void run_one(struct verdict *v, const struct schedule *schedule,
 		execute(v->scenario, v->variant, schedule, v->mmus[i], interrupted, x);
 		v->interrupted |= x->interrupted;
 		v->bad_input |= x->bad_input;
-		if (x->failure)
-			fail(v, index, "%s", x->failure);
 	}
-	if (v->interrupted || v->bad_input || v->nr_mmus < 2)
-		return;
-	compare_mmus(v, sv);
+	/* What one MMU made up must not pass for a result of the scenario. */
+	if (!v->interrupted && !v->bad_input && v->nr_mmus == MAX_MMUS)
+		compare_mmus(v, sv);
 	if (sv->disagreement)
 		fail(v, index, "%s", sv->disagreement);
+	for (unsigned int i = 0; i < v->nr_mmus; i++)
+		if (sv->x[i].failure)
+			fail(v, index, "%s", sv->x[i].failure);
 }
 
 void judge(const struct scenario *s, const struct variant *v, const struct schedule *only,

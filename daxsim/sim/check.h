@@ -60,6 +60,10 @@ void check_block_zero(struct check *c, struct inode *inode, pgoff_t pgoff, block
 void check_block_write(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block, u64 off,
 		       const u8 *data, u64 len);
 
+/* A cached page is about to be written to its block: it should be what the file holds. */
+void check_write_back(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block,
+		      const u8 *page);
+
 /* The kernel has read bytes of a file from a block, or zeroes from a hole. */
 void check_block_read(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block, u64 off,
 		      const u8 *data, u64 len);

@@ -41,7 +41,7 @@ static void check_owner(struct check *c, struct inode *inode, pgoff_t pgoff, blo
 
 	if (s->allocated && (!s->owner || (s->owner == inode && s->lblk == pgoff)))
 		return;
-	check_report(c, INV_FOREIGN_WRITE, "%s block %llu as page %llu of %s, but it %s", verb,
+	check_report(c, INV_FOREIGN_WRITE, "the kernel %s block %llu for page %llu of %s, but that block %s", verb,
 		     (ull)(block), (ull)(pgoff), inode->name, DESCRIBE(s));
 }
 
@@ -80,6 +80,23 @@ void check_block_write(struct check *c, struct inode *inode, pgoff_t pgoff, bloc
 	check_owner(c, inode, pgoff, block, "writes");
 	coverage_add(&check_shadow(c, block)->covered, off, len);
 	model_write(&c->model, inode->i_ino, pgoff, off, data, len);
+}
+
+void check_write_back(struct check *c, struct inode *inode, pgoff_t pgoff, block_t block,
+		      const u8 *page)
+{
+	u8 want;
+	s64 at;
+
+	if (!c)
+		return;
+	check_owner(c, inode, pgoff, block, "writes");
+	coverage_add(&check_shadow(c, block)->covered, 0, PAGE_SIZE);
+	at = model_diff(&c->model, inode->i_ino, pgoff, 0, page, PAGE_SIZE, &want);
+	if (at >= 0)
+		check_report(c, INV_LOST_STORE,
+			     "writing page %llu of %s back puts 0x%02x at byte %lld, where 0x%02x was stored",
+			     (ull)(pgoff), inode->name, page[at], (long long)at, want);
 }
 
 /* The byte of a file that lies on the device; false if that page has no block. */

@@ -142,6 +142,8 @@ void sched_wait_one(const struct sched *sched, const struct task *t, char *buf, 
 				 h->state == TASK_IDLE ? " (which has returned)" : "");
 		sep = " and ";
 	}
+	if (*sep == ',' && used < size)
+		snprintf(buf + used, size - used, ", which no session holds: the file system is frozen");
 }
 
 void sched_wait_graph(const struct sched *sched, char *buf, size_t size)
