@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "backends/mmu/uffd.h"
@@ -120,7 +121,13 @@ typedef u16 any_u16 __attribute__((aligned(1), may_alias));
 	((write) ? (void)(*(volatile type *)(user) = *(type *)(buf)) :                             \
 		   (void)(*(type *)(buf) = *(volatile type *)(user)))
 
-static void touch_by_instructions(struct toucher *t)
+/*
+ * What touches user memory races on purpose, with whatever the kernel maps there:
+ * none of the thread sanitizer's business, nor of its wrappers of system calls.
+ */
+#define user_memory __attribute__((no_sanitize("thread")))
+
+static user_memory void touch_by_instructions(struct toucher *t)
 {
 	while (t->done < t->len) {
 		void *user = (void *)(t->addr + t->done);
@@ -154,7 +161,7 @@ static void touch_by_syscall(struct toucher *t)
 
 	if (t->write && pwrite(t->scratch, t->buf, len, 0) != len)
 		uffd_die("cannot write %zd bytes to a memfd: %m", len);
-	n = t->write ? pread(t->scratch, user, len, 0) : pwrite(t->scratch, user, len, 0);
+	n = syscall(t->write ? SYS_pread64 : SYS_pwrite64, t->scratch, user, len, 0L);
 	if (n < 0 && errno != EFAULT)
 		uffd_die("a system call on user memory failed: %m");
 	t->done = max_t(ssize_t, n, 0);
@@ -193,7 +200,7 @@ static void *toucher_main(void *arg)
 	for (;;) {
 		while (sem_wait(&t->go))
 			;
-		if (t->quit)
+		if (atomic_load(&t->quit))
 			return NULL;
 		touch(t);
 		atomic_store_explicit(&t->finished, true, memory_order_release);
@@ -254,7 +261,7 @@ void toucher_post(struct toucher *t, const struct mmu_access *a, bool kernel)
 
 void toucher_destroy(struct toucher *t)
 {
-	t->quit = true;
+	atomic_store(&t->quit, true);
 	sem_post(&t->go);
 	pthread_join(t->thread, NULL);
 	close(t->scratch);

@@ -26,7 +26,7 @@ struct toucher {
 	size_t len;		/* bytes */
 	bool write;
 	bool kernel;		/* by a system call */
-	bool quit;		/* no request: end */
+	atomic_bool quit;		/* no request: end */
 
 	/* Written by the toucher, valid when @finished is seen. */
 	size_t done;		/* bytes moved */
