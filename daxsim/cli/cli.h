@@ -22,6 +22,23 @@ void catch_interrupts(void);
 /** choose_mmus() - the MMUs that --mmu @name stands for. Return: how many; 0 for an unknown name */
 unsigned int choose_mmus(const char *name, const struct mmu_ops *mmus[MAX_MMUS]);
 
+#define MAX_FS 16
+
+/* The --fs options of a command line. */
+struct fs_choice {
+	const char *text[MAX_FS];
+	unsigned int nr;
+};
+
+/**
+ * chosen_variants() - what --fs asks for instead of the scenario's own variants
+ * @s: the scenario
+ * @fs: the options; none: the scenario's own
+ *
+ * Return: the first of a list, living as long as @s; NULL, after a message, if one is wrong.
+ */
+struct variant *chosen_variants(struct scenario *s, const struct fs_choice *fs);
+
 /**
  * for_each_scenario() - visit files, and the *.scn files of folders
  * @command: the subcommand, for messages
@@ -36,6 +53,7 @@ int for_each_scenario(const char *command, char **paths,
 
 int cmd_run(int argc, char **argv);
 int cmd_matrix(int argc, char **argv);
+int cmd_locks(int argc, char **argv);
 int cmd_points(int argc, char **argv);
 int cmd_profiles(int argc, char **argv);
 int cmd_verbs(int argc, char **argv);

@@ -7,13 +7,10 @@
 #include "daxsim/cli/cli.h"
 #include "daxsim/script/report.h"
 
-#define MAX_FS 16
-
 struct options {
 	const struct mmu_ops *mmus[MAX_MMUS];
 	unsigned int nr_mmus;
-	const char *fs[MAX_FS];
-	unsigned int nr_fs;
+	struct fs_choice fs;
 	const char *schedule;
 	bool trace;
 	bool json;
@@ -45,9 +42,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--mmu takes soft, uffd or both, not '%s'", arg);
 		break;
 	case 'f':
-		if (o->nr_fs == MAX_FS)
+		if (o->fs.nr == MAX_FS)
 			argp_error(state, "--fs can be given %d times at most", MAX_FS);
-		o->fs[o->nr_fs++] = arg;
+		o->fs.text[o->fs.nr++] = arg;
 		break;
 	case 's':
 		o->schedule = arg;
@@ -70,22 +67,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* What --fs asks for instead of the file's own variants; NULL if one is wrong. */
-static struct variant *chosen_variants(struct scenario *s, const struct options *o)
-{
-	struct variant *first = NULL, **tail = &first;
-
-	if (!o->nr_fs)
-		return s->variants;
-	for (unsigned int i = 0; i < o->nr_fs; i++) {
-		*tail = scenario_parse_variant(s, o->fs[i], stderr);
-		if (!*tail)
-			return NULL;
-		tail = &(*tail)->next;
-	}
-	return first;
-}
-
 static int run_file(const char *path, void *data)
 {
 	struct run_all *all = data;
@@ -98,7 +79,7 @@ static int run_file(const char *path, void *data)
 
 	if (!s)
 		return EXIT_BAD_INPUT;
-	v = chosen_variants(s, o);
+	v = chosen_variants(s, &o->fs);
 	if (o->schedule)
 		only = scenario_parse_schedule(s, o->schedule, stderr);
 	if (!v || (o->schedule && !only))

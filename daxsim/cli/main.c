@@ -15,6 +15,7 @@ static const struct subcommand {
 } subcommands[] = {
 	{ "run", cmd_run, "run scenario scripts on real page faults" },
 	{ "matrix", cmd_matrix, "show which patch is needed against which bug, on which file system" },
+	{ "locks", cmd_locks, "show in which order scenarios take locks" },
 	{ "points", cmd_points, "list the places where a schedule can hold a step" },
 	{ "profiles", cmd_profiles, "list kernel versions and the protections they have" },
 	{ "fs", cmd_fs, "list the file systems" },

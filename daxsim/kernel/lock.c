@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/lockdep.h"
 #include "daxsim/sim/sim.h"
 
 const struct lock_class_desc lock_class_table[NR_LOCK_CLASSES] = {
@@ -45,6 +46,7 @@ static void announce(struct lock *lock, enum point_id id, enum point_kind kind)
 static void hold(struct task *t, struct lock *lock, enum lock_mode mode)
 {
 	assert(t->nr_held < MAX_HELD);
+	t->held_at[t->nr_held] = (struct lock_site){ t->step, t->function };
 	t->held[t->nr_held++] = (struct held_lock){ lock, mode };
 }
 
@@ -54,18 +56,30 @@ static bool unhold(struct task *t, const struct lock *lock, enum lock_mode mode)
 	for (unsigned int i = t->nr_held; i-- > 0;) {
 		if (t->held[i].lock != lock || t->held[i].mode != mode)
 			continue;
-		for (t->nr_held--; i < t->nr_held; i++)
+		for (t->nr_held--; i < t->nr_held; i++) {
 			t->held[i] = t->held[i + 1];
+			t->held_at[i] = t->held_at[i + 1];
+		}
 		return true;
 	}
 	return false;
 }
 
+/* The order counts whether or not there is anything to wait for. */
+static void wait_for(struct lock *lock, enum lock_mode mode)
+{
+	struct task *t = current;
+
+	if (unlikely(t->sim->lockdep))
+		lockdep_acquire(t->sim->lockdep, t, lock, mode);
+	while (lock_conflicts(lock, mode))
+		sched_block(lock, mode);
+}
+
 static void acquire(struct lock *lock, enum lock_mode mode)
 {
 	announce(lock, P_lock, mode == LOCK_EXCLUSIVE ? P_LOCK : P_RLOCK);
-	while (lock_conflicts(lock, mode))
-		sched_block(lock, mode);
+	wait_for(lock, mode);
 	if (mode == LOCK_EXCLUSIVE)
 		lock->writer = current;
 	else
@@ -122,8 +136,7 @@ void up_write(struct lock *lock)
 void lock_wait(struct lock *lock, enum lock_mode mode)
 {
 	announce(lock, P_lock, P_WAIT);
-	while (lock_conflicts(lock, mode))
-		sched_block(lock, mode);
+	wait_for(lock, mode);
 }
 
 void lock_disown(struct lock *lock)

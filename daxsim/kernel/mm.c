@@ -174,7 +174,7 @@ int do_munmap(struct mm *mm, u64 addr, u64 nr_pages)
 		u64 vma_end = vma->start + (vma->nr_pages << PAGE_SHIFT);
 		u64 from = max_t(u64, addr, vma->start), to = min_t(u64, end, vma_end);
 		struct inode *inode = vma->inode;
-		bool gone = from == vma->start && to == vma_end;
+		bool gone = from == vma->start;	/* what stays behind it is another vma */
 
 		if (from >= to)
 			continue;

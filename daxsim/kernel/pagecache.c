@@ -80,8 +80,9 @@ struct page *find_or_create_page(struct address_space *mapping, pgoff_t index)
 		page->count = 2;
 		lock_init_at(&page->lock, LOCK_PAGE_LOCK, mapping->host->name, mapping->host->i_ino,
 			     index);
+		/* Locked before anybody can find it, as by add_to_page_cache_lru(). */
+		lock_adopt(&page->lock);
 		RB_INSERT(page_tree, &mapping->pages, page);
-		mutex_lock(&page->lock);
 		return page;
 	}
 }

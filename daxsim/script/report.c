@@ -45,6 +45,17 @@ static void print_outcome(const struct verdict *v, FILE *to)
 			fprintf(to, " %s", invariant_table[i].name);
 }
 
+/* Text of several lines, each after @prefix. */
+static void print_lines(const char *text, const char *prefix, FILE *to)
+{
+	while (text && *text) {
+		size_t len = strcspn(text, "\n");
+
+		fprintf(to, "%s%.*s\n", prefix, (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
 /* What was found, once for each invariant, and the first damage it did. */
 static void print_findings(const struct verdict *v, const char *prefix, FILE *to)
 {
@@ -64,6 +75,8 @@ static void print_findings(const struct verdict *v, const char *prefix, FILE *to
 			if (f->session)
 				fprintf(to, ", session %s, step %s", f->session, f->step);
 			fprintf(to, ": %s\n", f->text);
+			if (inv == INV_LOCK_ORDER)
+				print_lines(x->lock_report, "#   ", to);
 		}
 		if (x->damage)
 			fprintf(to, "%sdamage in %s: %s\n", prefix, schedule_name(&v->schedules[i]),
@@ -106,15 +119,9 @@ static void print_replay(const struct verdict *v, const struct schedule *schedul
 static void print_failure(const struct verdict *v, FILE *to)
 {
 	const struct schedule_verdict *sv = v->culprit >= 0 ? &v->schedules[v->culprit] : NULL;
-	const char *rest = v->why;
 
 	fprintf(to, "  ---\n  message: |\n");
-	while (rest && *rest) {
-		size_t len = strcspn(rest, "\n");
-
-		fprintf(to, "    %.*s\n", (int)len, rest);
-		rest += len + (rest[len] == '\n');
-	}
+	print_lines(v->why, "    ", to);
 	fprintf(to, "  expected: ");
 	print_outcome(v, to);
 	fputc('\n', to);

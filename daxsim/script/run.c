@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/lockdep.h"
 #include "daxsim/sim/state.h"
 
 #define MAX_POINTS 1000000	/* a step that passes more than this is in a loop */
@@ -51,6 +52,7 @@ struct run {
 	bool setting_up;
 	bool stop;			/* nothing more can happen: deadlock, error, interrupt */
 	bool collecting;		/* the final's commands decide, not fail */
+	bool noting;			/* what they came to instead goes into final_note */
 	bool all_matched;
 };
 
@@ -128,7 +130,7 @@ static void run_commands(struct run *r, const struct cmd *cmd)
 		r->all_matched &= matched;
 		if (out.error[0])
 			reject(r, &cmd->pos, "%s", out.error);
-		else if (!matched && r->collecting && !r->x->final_note[0])
+		else if (!matched && r->noting && !r->x->final_note[0])
 			snprintf(r->x->final_note, sizeof(r->x->final_note), "%s gave %s", cmd->text,
 				 got);
 		else if (!matched && !r->collecting)
@@ -301,6 +303,7 @@ static bool enter_step(struct run *r, struct actor *a, const struct step *step,
 	a->held = false;
 	a->target = NULL;
 	sched_start(a->task, step_work, a);
+	a->task->step = step->name;
 	a->task->nr_points = 0;
 	return true;
 }
@@ -407,6 +410,7 @@ static void run_finals(struct run *r)
 
 	for (const struct final *f = r->s->finals; f && !r->stop; f = f->next, bit <<= 1) {
 		r->collecting = f->mode != FINAL_ALWAYS || f->condition != FINAL_IF_ANY;
+		r->noting = r->collecting && f->mode == FINAL_ALWAYS;
 		r->all_matched = true;
 		if ((f->condition == FINAL_IF_BUG && r->v->expect != EXPECT_BUG) ||
 		    (f->condition == FINAL_IF_CLEAN && r->v->expect != EXPECT_CLEAN))
@@ -462,6 +466,14 @@ void execute(const struct scenario *s, const struct variant *v, const struct sch
 	     const struct mmu_ops *mmu, const volatile sig_atomic_t *interrupted,
 	     struct execution *x)
 {
+	execute_lockdep(s, v, schedule, mmu, NULL, interrupted, x);
+}
+
+void execute_lockdep(const struct scenario *s, const struct variant *v,
+		     const struct schedule *schedule, const struct mmu_ops *mmu,
+		     struct lockdep *lockdep, const volatile sig_atomic_t *interrupted,
+		     struct execution *x)
+{
 	struct run r = { .s = s, .v = v, .x = x, .interrupted = interrupted };
 	struct sim *sim = &r.m.sim;
 	char why[256];
@@ -480,6 +492,9 @@ void execute(const struct scenario *s, const struct variant *v, const struct sch
 		goto out;
 	}
 	sim->trace = &x->trace;
+	sim->lockdep = lockdep;
+	if (lockdep)
+		lockdep_begin(lockdep, s->name);
 	sim->sched.hold = must_hold;
 	sim->sched.hold_data = &r;
 	r.setting_up = true;
@@ -494,6 +509,8 @@ void execute(const struct scenario *s, const struct variant *v, const struct sch
 		run_finals(&r);
 		state_print(sim, state);
 	}
+	if (lockdep)
+		x->lock_report = lockdep_take_report(lockdep);
 out:
 	if (state)
 		fclose(state);
@@ -508,5 +525,6 @@ void execution_free(struct execution *x)
 	free(x->failure);
 	free(x->damage);
 	free(x->state);
+	free(x->lock_report);
 	memset(x, 0, sizeof(*x));
 }

@@ -13,6 +13,8 @@
 #include "daxsim/script/scenario.h"
 #include "daxsim/sim/trace.h"
 
+struct lockdep;
+
 /* A violation of an invariant, the first of its kind in an execution. */
 struct finding {
 	bool seen;
@@ -28,8 +30,9 @@ struct execution {
 	char *failure;		/* file:line: what came out wrong, the first of them; NULL: nothing */
 	char *damage;		/* the same in a variant that expects a bug */
 	char *state;		/* state_print() before and after the final commands */
+	char *lock_report;	/* the cycles that the lock validator found, at length; or NULL */
 	u32 finals;		/* bit per final, MAX_FINALS: its commands came to what they ask for */
-	char final_note[200];	/* the first final command that came to something else */
+	char final_note[200];	/* the first command of an always final that came to something else */
 	bool ran_finals;	/* false after a deadlock */
 	bool bad_input;		/* the scenario makes no sense: exit status 2 */
 	bool interrupted;
@@ -48,6 +51,15 @@ void execute(const struct scenario *s, const struct variant *v, const struct sch
 	     const struct mmu_ops *mmu, const volatile sig_atomic_t *interrupted,
 	     struct execution *x);
 
+/**
+ * execute_lockdep() - the same under a lock validator
+ * @lockdep: adds the order of locks to what it has seen before; NULL: there is none
+ */
+void execute_lockdep(const struct scenario *s, const struct variant *v,
+		     const struct schedule *schedule, const struct mmu_ops *mmu,
+		     struct lockdep *lockdep, const volatile sig_atomic_t *interrupted,
+		     struct execution *x);
+
 /** execution_free() - drop what an execution holds */
 void execution_free(struct execution *x);
 
@@ -65,6 +77,11 @@ struct verdict {
 	const struct variant *variant;
 	const struct mmu_ops *mmus[MAX_MMUS];
 	unsigned int nr_mmus;
+	/*
+	 * The order of locks adds up over the schedules. Each MMU has its own, so
+	 * that one schedule has the same trace in both.
+	 */
+	struct lockdep *lockdeps[MAX_MMUS];
 	struct schedule_verdict *schedules;
 	unsigned int nr_schedules;
 	bool ok;

@@ -40,6 +40,8 @@ static void print_row(const struct event *e, size_t index, unsigned int width, c
 			cut = width - 1;
 			while (cut > width / 2 && rest[cut] != ' ')
 				cut--;
+			if (rest[cut] != ' ')
+				cut = width - 1;
 		}
 		if (rest == text)
 			fprintf(to, "%s%4zu %c ", prefix, index,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daxsim/script/run.h"
+#include "daxsim/sim/lockdep.h"
 
 /* The first reason stays. */
 __printf(3, 4) static void fail(struct verdict *v, int culprit, const char *fmt, ...)
@@ -144,7 +145,8 @@ static void run_one(struct verdict *v, const struct schedule *schedule,
 	for (unsigned int i = 0; i < v->nr_mmus; i++) {
 		struct execution *x = &sv->x[i];
 
-		execute(v->scenario, v->variant, schedule, v->mmus[i], interrupted, x);
+		execute_lockdep(v->scenario, v->variant, schedule, v->mmus[i], v->lockdeps[i],
+				interrupted, x);
 		v->interrupted |= x->interrupted;
 		v->bad_input |= x->bad_input;
 	}
@@ -163,6 +165,7 @@ void judge(const struct scenario *s, const struct variant *v, const struct sched
 	   const volatile sig_atomic_t *interrupted, struct verdict *verdict)
 {
 	unsigned int nr = 1;
+	bool memory;
 
 	for (const struct schedule *sch = s->schedules; sch; sch = sch->next)
 		nr++;
@@ -171,7 +174,12 @@ void judge(const struct scenario *s, const struct variant *v, const struct sched
 		.schedules = calloc(nr, sizeof(struct schedule_verdict)),
 	};
 	memcpy(verdict->mmus, mmus, nr_mmus * sizeof(*mmus));
-	if (!verdict->schedules) {
+	memory = verdict->schedules;
+	for (unsigned int i = 0; i < nr_mmus; i++) {
+		verdict->lockdeps[i] = lockdep_create();
+		memory &= !!verdict->lockdeps[i];
+	}
+	if (!memory) {
 		fail(verdict, -1, "out of memory");
 		return;
 	}
@@ -197,6 +205,8 @@ void verdict_free(struct verdict *verdict)
 			execution_free(&verdict->schedules[i].x[j]);
 		free(verdict->schedules[i].disagreement);
 	}
+	for (unsigned int i = 0; i < verdict->nr_mmus; i++)
+		lockdep_destroy(verdict->lockdeps[i]);
 	free(verdict->schedules);
 	free(verdict->why);
 	memset(verdict, 0, sizeof(*verdict));

@@ -21,6 +21,7 @@
 	  "an unwritten extent became written before its block was zeroed or fully written")       \
 	I(CACHED_DATA, "cached-data", "a DAX file has data in the page cache")                     \
 	I(LOCK_LEAK, "lock-leak", "a session returns to user mode, or ends, holding a lock")       \
+	I(LOCK_ORDER, "lock-order", "the order in which lock classes are taken has a cycle")       \
 	I(DEADLOCK, "deadlock", "no session can go on")
 
 enum invariant {

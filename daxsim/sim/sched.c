@@ -68,6 +68,8 @@ void sched_point(struct task *t, enum point_id id, enum point_kind kind, u64 obj
 	if (sched->hold && sched->hold(sched->hold_data, t, id, kind, object))
 		fiber_switch(&t->fiber, &sched->main);
 	t->nr_points++;
+	if (kind == P_MARK)
+		t->function = point_table[id].name;
 	if (t->sim->trace)
 		trace_point(t->sim->trace, t, id, kind, object);
 }

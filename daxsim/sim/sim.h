@@ -13,6 +13,7 @@
 #include "daxsim/sim/sched.h"
 
 struct check;
+struct lockdep;
 struct super_block;
 struct trace;
 
@@ -25,6 +26,7 @@ struct sim {
 	struct sched sched;
 	struct check *check;		/* watches the invariants; NULL: nobody does */
 	struct trace *trace;		/* records what happens; NULL: nobody does */
+	struct lockdep *lockdep;	/* validates the order of locks; NULL: nobody does */
 	u32 next_id;			/* numbers locks, inodes, processes and mappings */
 };
 

@@ -19,15 +19,24 @@ enum task_state {
 	TASK_BLOCKED,		/* waits for a lock */
 };
 
+/* Where a lock was taken; NULL is before the first of either. */
+struct lock_site {
+	const char *step;
+	const char *function;
+};
+
 struct task {
 	struct sim *sim;
 	const char *name;
+	const char *step;	/* of a scenario, which it is in; NULL: in none */
+	const char *function;	/* the last place it marked, or NULL */
 	u32 id;			/* index in its scheduler */
 	bool deterministic;	/* points go to the scheduler; false in live mode */
 	enum task_state state;
 	struct mm *mm;		/* the process it belongs to */
 
 	struct held_lock held[MAX_HELD];
+	struct lock_site held_at[MAX_HELD];	/* of each in held */
 	unsigned int nr_held;
 	struct lock *at_lock;	/* at the points P_lock and P_unlock: which lock */
 	u64 touching;		/* at P_user_load and P_user_store: the address; else 0 */
