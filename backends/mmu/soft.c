@@ -83,6 +83,8 @@ static enum mmu_result reach(struct mmu_access *a, u64 addr, u8 **bytes)
 		a->fault_addr = addr & PAGE_MASK;
 		return MMU_FAULT;
 	}
+	if (a->write && pte->kind == PTE_PFN)
+		pmem_dirty(&a->task->sim->pmem, pte->pfn);
 	*bytes = page_bytes(a->task->sim, pte) + (addr & ~PAGE_MASK);
 	return MMU_DONE;
 }

@@ -24,6 +24,7 @@ struct pmem {
 	u64 nr_blocks;			/* size / PAGE_SIZE, block 0 included */
 	u8 uuid[PMEM_UUID_LEN];
 	char name[PMEM_NAME_LEN];
+	struct pmem_undo *undo;		/* undo.h: remembers blocks before they change; or NULL */
 };
 
 /* What a label says about its device. */
@@ -101,6 +102,16 @@ int pmem_label_read(const struct pmem *dev, struct pmem_label_info *info, char *
 
 /** pmem_materialised() - bytes of memory (or of disk, for an image file) in use */
 u64 pmem_materialised(const struct pmem *dev);
+
+/* The slow half of pmem_dirty(), in undo.c. */
+void pmem_undo_note(struct pmem *dev, block_t block);
+
+/** pmem_dirty() - a block is about to change; costs a branch unless somebody remembers */
+static inline void pmem_dirty(struct pmem *dev, block_t block)
+{
+	if (unlikely(dev->undo))
+		pmem_undo_note(dev, block);
+}
 
 /** pmem_block() - address of a block; @block must be below nr_blocks */
 static inline void *pmem_block(const struct pmem *dev, block_t block)

@@ -107,6 +107,7 @@ static int write_back(struct inode *inode, struct page *page)
 		return -EIO;
 	point(P_write_back, P_WRITE, obj(OBJ_BLOCK, 0, bh.b_blocknr));
 	check_write_back(sb->sim->check, inode, page->index, bh.b_blocknr, page->data);
+	pmem_dirty(&sb->sim->pmem, bh.b_blocknr);
 	memcpy(addr, page->data, PAGE_SIZE);
 	page->dirty = false;
 	if (buffer_unwritten(&bh) && sb->ops->write_end)

@@ -32,6 +32,7 @@ static int clear_page(struct inode *inode, sector_t iblock, block_t block, void 
 	if (inject_fires(&sb->inject[INJECT_CLEAR]))
 		return sb->inject[INJECT_CLEAR].error;
 	check_block_init(sb->sim->check, inode, iblock, block, 0, PAGE_SIZE);
+	pmem_dirty(&sb->sim->pmem, block);
 	memset(addr, 0, PAGE_SIZE);
 	return 0;
 }

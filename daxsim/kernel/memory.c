@@ -65,13 +65,16 @@ void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows)
 	}
 }
 
+static bool pte_same(const struct pte *a, const struct pte *b)
+{
+	return a->kind == b->kind && a->pfn == b->pfn && a->anon == b->anon;
+}
+
 /* Enter what a fault produced, unless the PTE is not what it was when the fault began. */
 static int install(struct vma *vma, u64 page, const struct pte *before, const struct pte *new)
 {
-	const struct pte *now = &vma->pte[page];
-
 	pte_point(vma, page, P_set_pte, P_WRITE);
-	if (now->kind != before->kind || now->pfn != before->pfn || now->anon != before->anon)
+	if (!pte_same(&vma->pte[page], before))
 		return -EBUSY;
 	return change_pte(vma, page, new);
 }
@@ -122,24 +125,23 @@ static int do_cow_fault(struct vma *vma, struct vm_fault *vmf)
 }
 
 /* A private store to a page that is mapped from the file: copy what is seen there. */
-static int wp_page_copy(struct vma *vma, u64 page, struct vm_fault *vmf)
+static int wp_page_copy(struct vma *vma, u64 page, struct vm_fault *vmf, const struct pte *orig)
 {
 	struct sim *sim = vma->mm->sim;
-	const struct pte old = vma->pte[page];
 	struct pte own = { .kind = PTE_ANON, .writable = true, .dirty = true };
 	int err;
 
 	own.anon = arena_alloc(&sim->arena, PAGE_SIZE);
 	if (!own.anon)
 		return VM_FAULT_OOM;
-	if (old.kind == PTE_PFN) {
-		point(P_copy_user_bh, P_READ, obj(OBJ_BLOCK, 0, old.pfn));
-		memcpy(own.anon, pmem_block(&sim->pmem, old.pfn), PAGE_SIZE);
+	if (orig->kind == PTE_PFN) {
+		point(P_copy_user_bh, P_READ, obj(OBJ_BLOCK, 0, orig->pfn));
+		memcpy(own.anon, pmem_block(&sim->pmem, orig->pfn), PAGE_SIZE);
 		vmf->cow_page = own.anon;
-		vmf->cow_block = old.pfn;
+		vmf->cow_block = orig->pfn;
 		vmf->cow_stale = check_cow(sim->check, vma->inode, vmf->pgoff, own.anon);
 	}
-	err = install(vma, page, &old, &own);
+	err = install(vma, page, orig, &own);
 	if (err)
 		arena_free(&sim->arena, own.anon, PAGE_SIZE);
 	else
@@ -147,23 +149,23 @@ static int wp_page_copy(struct vma *vma, u64 page, struct vm_fault *vmf)
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_WRITE;
 }
 
-static int do_wp_page(struct vma *vma, struct vm_fault *vmf)
+/* @orig is the PTE that the fault met; truncate may have taken it away by now. */
+static int do_wp_page(struct vma *vma, struct vm_fault *vmf, const struct pte *orig)
 {
 	u64 page = page_of(vma, vmf->address);
-	struct pte reuse;
+	struct pte reuse = *orig;
 
 	mark(P_do_wp_page);
 	if (!(vma->flags & VM_SHARED))
-		return wp_page_copy(vma, page, vmf);
+		return wp_page_copy(vma, page, vmf, orig);
 	/* A hole page has a struct page, so its file is asked: page_mkwrite. */
-	if (vma->pte[page].kind == PTE_HOLE) {
+	if (orig->kind == PTE_HOLE) {
 		vmf->flags |= FAULT_FLAG_MKWRITE;
 		return dax_fault(vma, vmf);
 	}
 	/* A special PTE has none. Linux 4.0 makes it writable and asks nobody. */
 	pte_point(vma, page, P_set_pte, P_WRITE);
-	reuse = vma->pte[page];
-	if (reuse.kind != PTE_PFN)
+	if (!pte_same(&vma->pte[page], orig))
 		return 0;
 	reuse.writable = reuse.dirty = true;
 	return change_pte(vma, page, &reuse) ? VM_FAULT_OOM : VM_FAULT_WRITE;
@@ -178,20 +180,22 @@ static int handle_mm_fault(struct vma *vma, u64 address, bool write)
 		.address = address,
 		.cow_stale = -1,
 	};
+	struct pte orig;
 
 	current->pgfault++;
 	if (!(vma->flags & (write ? VM_WRITE : VM_READ)))
 		return VM_FAULT_SIGSEGV;
 	pte_point(vma, page, P_pte_read, P_READ);
-	if (vma->pte[page].kind == PTE_NONE) {
+	orig = vma->pte[page];
+	if (orig.kind == PTE_NONE) {
 		if (!write)
 			return do_read_fault(vma, &vmf);
 		if (!(vma->flags & VM_SHARED))
 			return do_cow_fault(vma, &vmf);
 		return dax_fault(vma, &vmf);
 	}
-	if (write && !vma->pte[page].writable)
-		return do_wp_page(vma, &vmf);
+	if (write && !orig.writable)
+		return do_wp_page(vma, &vmf, &orig);
 	return 0;
 }
 
@@ -268,7 +272,7 @@ static enum mmu_result access_part(struct mmu_access *a)
 	enum point_id id = a->write ? P_user_store : P_user_load;
 	enum mmu_result r;
 
-	if (!find_vma(t->mm, a->addr) || !find_vma(t->mm, a->addr + a->len - 1)) {
+	if (!find_vma(t->mm, a->addr)) {
 		a->signal = SIGSEGV;
 		a->fault_addr = a->addr;
 		return MMU_SIGNAL;

@@ -64,22 +64,24 @@ static block_t block_at(const struct dax_io *io)
 /* Zero what write(2) will not cover of the new blocks in [@addr, @addr + @size). */
 static void dax_new_buf(struct dax_io *io, u8 *addr, u64 size, u64 first)
 {
-	struct check *check = io->inode->i_sb->sim->check;
+	struct sim *sim = io->inode->i_sb->sim;
 	sector_t iblock = io->pos >> PAGE_SHIFT;
 	block_t block = block_at(io);
 	u64 covered = first + (io->end - io->pos);
 
 	if (first) {
 		point(P_dax_new_buf, P_WRITE, obj(OBJ_BLOCK, 0, block));
-		check_block_init(check, io->inode, iblock, block, 0, first);
+		check_block_init(sim->check, io->inode, iblock, block, 0, first);
+		pmem_dirty(&sim->pmem, block);
 		memset(addr, 0, first);
 	}
 	if (covered < size) {
 		u64 last = covered >> PAGE_SHIFT;
 
 		point(P_dax_new_buf, P_WRITE, obj(OBJ_BLOCK, 0, block + last));
-		check_block_init(check, io->inode, iblock + last, block + last,
+		check_block_init(sim->check, io->inode, iblock + last, block + last,
 				 covered & ~PAGE_MASK, size - covered);
+		pmem_dirty(&sim->pmem, block + last);
 		memset(addr + covered, 0, size - covered);
 	}
 }
@@ -138,6 +140,7 @@ static size_t dax_io_move(struct dax_io *io, size_t n)
 			return 0;
 		point(P_copy_from_iter, P_WRITE, obj(OBJ_BLOCK, 0, block_at(io)));
 		check_block_write(check, io->inode, iblock, block_at(io), first, bounce, n);
+		pmem_dirty(&sb->sim->pmem, block_at(io));
 		memcpy(io->addr + first, bounce, n);
 		return n;
 	}

@@ -64,6 +64,7 @@ int dax_zero_page_range(struct inode *inode, s64 from, u64 length)
 		return avail;
 	point(P_dax_truncate_page, P_WRITE, obj(OBJ_BLOCK, 0, bh.b_blocknr));
 	check_block_zero(sb->sim->check, inode, index, bh.b_blocknr, offset, length);
+	pmem_dirty(&sb->sim->pmem, bh.b_blocknr);
 	memset((u8 *)addr + offset, 0, length);
 	return 0;
 }

@@ -115,3 +115,21 @@ char *arena_strdup(struct arena *a, const char *s)
 
 	return p ? memcpy(p, s, len) : NULL;
 }
+
+void arena_save(const struct arena *a, char *to)
+{
+	/* What is free lies there too, with its links. From here on it is not poisoned. */
+	ASAN_UNPOISON_MEMORY_REGION(a->base, a->used);
+	memcpy(to, a->base, a->used);
+}
+
+void arena_restore(struct arena *a, const struct arena *then, const char *from)
+{
+	size_t clean = a->clean;
+
+	ASAN_UNPOISON_MEMORY_REGION(a->base, a->used);
+	*a = *then;
+	a->clean = clean;	/* what was handed out since is not zero any more */
+	memcpy(a->base, from, a->used);
+	poison_top(a);
+}

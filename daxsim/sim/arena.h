@@ -59,4 +59,19 @@ void arena_free(struct arena *a, void *p, size_t size);
 /** arena_strdup() - copy a string into the arena; NULL when it is exhausted */
 char *arena_strdup(struct arena *a, const char *s);
 
+/**
+ * arena_save() - copy everything that was handed out
+ * @a: the arena
+ * @to: a->used bytes
+ */
+void arena_save(const struct arena *a, char *to);
+
+/**
+ * arena_restore() - put it back
+ * @a: the arena, which may have grown since
+ * @then: a copy of *@a as it was when it was saved
+ * @from: what arena_save() wrote
+ */
+void arena_restore(struct arena *a, const struct arena *then, const char *from);
+
 #endif
