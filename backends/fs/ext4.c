@@ -58,6 +58,14 @@ static int ext4_fit_tree(struct inode *inode)
 	return set_meta_blocks(inode, leaves + index);
 }
 
+/* Conversion splits extents; the tree may need a node more. */
+static int ext4_convert_unwritten(struct inode *inode, u64 first, u64 end)
+{
+	int err = convert_unwritten(inode, first, end);
+
+	return err ? err : ext4_fit_tree(inode);
+}
+
 /*
  * What v11 hands to the fault path with an unwritten extent (p5). An extent
  * that cannot be: the end of the range has to be a block number too, which is
@@ -73,26 +81,61 @@ static void ext4_end_io_unwritten(struct buffer_head *bh, bool uptodate)
 	if (ext4_trans_begin(inode))
 		return;
 	if (!journal_dirty(journal_of(inode)))
-		convert_unwritten(inode, bh->b_iblock, bh->b_iblock + len);
+		ext4_convert_unwritten(inode, bh->b_iblock, bh->b_iblock + len);
 	ext4_trans_end(inode);
 }
 
-/* ext4_ext_convert_to_initialized(): a small remainder is zeroed and goes along. */
-static int convert_to_initialized(struct inode *inode, struct buffer_head *bh)
+/* Whether the block before, or behind, is written and lies beside on the device. */
+static bool joins_written(const struct inode *inode, u64 iblock, block_t block)
+{
+	const struct extent *e = extent_find(&inode->extents, iblock);
+
+	return e && !e->unwritten && e->pblk + (iblock - e->lblk) == block;
+}
+
+/*
+ * ext4_ext_convert_to_initialized(): what joins a written neighbour is moved
+ * there as it is. Otherwise, to keep extents few, up to 32 KiB of what remains
+ * of the unwritten extent behind, or of what lies before, is zeroed and goes
+ * along; not past end of file. Sets [*first, *end) to what becomes written.
+ */
+static void choose_conversion(const struct inode *inode, const struct buffer_head *bh, u64 *first,
+			      u64 *end)
 {
 	const struct extent *e = extent_find(&inode->extents, bh->b_iblock);
-	u64 first = bh->b_iblock, end = first + (bh->b_size >> PAGE_SHIFT);
-	u64 all = extent_end(e) - first;
-	bool prezero = has(inode->i_sb, PREZEROED_BLOCKS);
-	int err = 0;
+	u64 left = extent_end(e) - *first;
 
-	if (prezero)
-		err = dax_clear_blocks(inode, first, bh->b_blocknr, bh->b_size);
-	if (!err && all <= ZEROOUT_BLOCKS && extent_end(e) > end) {
-		err = dax_clear_blocks(inode, end, e->pblk + (end - e->lblk),
-				       (extent_end(e) - end) << PAGE_SHIFT);
-		end = extent_end(e);
-	}
+	if ((*first == e->lblk && *first && joins_written(inode, *first - 1, e->pblk - 1)) ||
+	    (*end == extent_end(e) && joins_written(inode, *end, e->pblk + e->len)))
+		return;
+	if (extent_end(e) > DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE) || extent_end(e) == *end)
+		return;
+	if (left <= ZEROOUT_BLOCKS)
+		*end = extent_end(e);
+	else if (*end - e->lblk < ZEROOUT_BLOCKS)
+		*first = e->lblk;
+}
+
+/* Zero blocks [first, end) of the unwritten extent that holds bh. */
+static int zero_unwritten(struct inode *inode, const struct buffer_head *bh, u64 first, u64 end)
+{
+	if (first >= end)
+		return 0;
+	return dax_clear_blocks(inode, first, bh->b_blocknr + first - bh->b_iblock,
+				(end - first) << PAGE_SHIFT);
+}
+
+static int convert_to_initialized(struct inode *inode, struct buffer_head *bh)
+{
+	bool prezero = has(inode->i_sb, PREZEROED_BLOCKS);
+	u64 asked = bh->b_iblock, behind = asked + (bh->b_size >> PAGE_SHIFT);
+	u64 first = asked, end = behind;
+	int err;
+
+	choose_conversion(inode, bh, &first, &end);
+	err = zero_unwritten(inode, bh, first, prezero ? behind : asked);
+	if (!err)
+		err = zero_unwritten(inode, bh, behind, end);
 	if (!err)
 		err = extent_set_unwritten(inode, first, end - first, false);
 	bh->b_state = prezero ? BH_Mapped : BH_New | BH_Mapped;
@@ -117,27 +160,33 @@ static int ext4_alloc(struct inode *inode, struct buffer_head *bh, bool unwritte
 	return 0;
 }
 
-/* write(2) inside i_size allocates unwritten and converts when the bytes are there. */
-static bool wants_unwritten(const struct inode *inode, sector_t iblock, int create)
+/*
+ * write(2) that ends inside i_size allocates unwritten and converts when the
+ * bytes are there; one that extends the file does not (ext4_ext_direct_IO).
+ */
+static bool wants_unwritten(const struct inode *inode, const struct buffer_head *bh, int create)
 {
 	return create == GET_BLOCK_WRITE && !has(inode->i_sb, PREZEROED_BLOCKS) &&
-	       iblock < DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
+	       bh->b_iblock + (bh->b_size >> PAGE_SHIFT) <=
+		       DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
 }
 
 static int ext4_create(struct inode *inode, struct buffer_head *bh, int create)
 {
+	bool unwritten = wants_unwritten(inode, bh, create);
 	int err = journal_dirty(journal_of(inode));
 
 	if (err)
 		return err;
 	if (!map_bh(inode, bh->b_iblock, bh))
-		return ext4_alloc(inode, bh, wants_unwritten(inode, bh->b_iblock, create));
-	if (!buffer_unwritten(bh))
-		return 0;
-	if (create == GET_BLOCK_WRITE && !has(inode->i_sb, PREZEROED_BLOCKS))
+		return ext4_alloc(inode, bh, unwritten);
+	if (!buffer_unwritten(bh) || unwritten)
 		return 0;
 	err = convert_to_initialized(inode, bh);
-	return err ? err : ext4_fit_tree(inode);
+	/* Converted is converted, as in convert_unwritten(). */
+	if (!err)
+		ext4_fit_tree(inode);
+	return err;
 }
 
 static int ext4_get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create)
@@ -168,8 +217,8 @@ static int ext4_write_end(struct inode *inode, s64 pos, s64 len)
 
 	if (err)
 		return err;
-	err = convert_unwritten(inode, (u64)pos >> PAGE_SHIFT,
-				DIV_ROUND_UP((u64)(pos + len), PAGE_SIZE));
+	err = ext4_convert_unwritten(inode, (u64)pos >> PAGE_SHIFT,
+				     DIV_ROUND_UP((u64)(pos + len), PAGE_SIZE));
 	ext4_trans_end(inode);
 	return err;
 }

@@ -47,6 +47,8 @@ static int convert(struct inode *inode, u64 first, u64 end)
 	if (err)
 		return err;
 	err = convert_unwritten(inode, first, end);
+	if (!err)
+		err = xfs_fit_tree(inode);
 	xfs_trans_end(inode);
 	return err;
 }
@@ -78,6 +80,9 @@ static int xfs_zero_and_convert(struct inode *inode, struct buffer_head *bh)
 
 	if (!err)
 		err = extent_set_unwritten(inode, bh->b_iblock, bh->b_size >> PAGE_SHIFT, false);
+	/* As in convert_unwritten(), a node that is not to be had is no failure. */
+	if (!err)
+		xfs_fit_tree(inode);
 	bh->b_state = BH_Mapped;
 	return err;
 }

@@ -129,6 +129,21 @@ const struct extent *extent_find_next(const struct extent_map *map, u64 lblk)
 	return find_next(map, lblk);
 }
 
+const struct extent *extent_find_prev(const struct extent_map *map, u64 lblk)
+{
+	const struct extent *e = RB_ROOT(&map->root), *best = NULL;
+
+	while (e) {
+		if (e->lblk < lblk) {
+			best = e;
+			e = RB_RIGHT(e, link);
+		} else {
+			e = RB_LEFT(e, link);
+		}
+	}
+	return best;
+}
+
 int extent_insert(struct extent_map *map, u64 lblk, block_t pblk, u64 len, bool unwritten)
 {
 	struct extent new = { .lblk = lblk, .len = len, .pblk = pblk, .unwritten = unwritten };

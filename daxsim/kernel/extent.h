@@ -73,6 +73,9 @@ const struct extent *extent_find(const struct extent_map *map, u64 lblk);
  */
 const struct extent *extent_find_next(const struct extent_map *map, u64 lblk);
 
+/** extent_find_prev() - the last extent that begins before block @lblk, or NULL */
+const struct extent *extent_find_prev(const struct extent_map *map, u64 lblk);
+
 /**
  * extent_insert() - map blocks in a hole
  * @map: the map

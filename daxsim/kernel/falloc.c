@@ -9,34 +9,41 @@
 #include "daxsim/kernel/truncate.h"
 #include "daxsim/sim/sim.h"
 
+#define SHIFTS (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)
+#define FILLS (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
+
+/* vfs_fallocate() */
 static int check_mode(u32 mode)
 {
-	static const u32 modes[] = {
-		0,
-		FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_ZERO_RANGE,
-		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_COLLAPSE_RANGE,
-		FALLOC_FL_INSERT_RANGE,
-	};
+	bool zero = mode & FALLOC_FL_ZERO_RANGE, keep_size = mode & FALLOC_FL_KEEP_SIZE;
 
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
-		if (modes[i] == mode)
-			return 0;
-	return -EOPNOTSUPP;
+	if (mode & ~(SHIFTS | FILLS))
+		return -EOPNOTSUPP;
+	if (mode & FALLOC_FL_PUNCH_HOLE && (zero || !keep_size))
+		return -EOPNOTSUPP;
+	/* A shift comes alone. */
+	return mode & SHIFTS && mode & (mode - 1) ? -EINVAL : 0;
+}
+
+/* ext4_ext_find_goal(): as far from the nearest extent on the device as in the file. */
+static block_t find_goal(const struct inode *inode, u64 iblock, const struct extent *next)
+{
+	const struct extent *before = extent_find_prev(&inode->extents, iblock);
+
+	if (before)
+		return before->pblk + (iblock - before->lblk);
+	return next && next->pblk > next->lblk - iblock ? next->pblk - (next->lblk - iblock) : 0;
 }
 
 int alloc_extent(struct inode *inode, u64 iblock, u64 want, bool unwritten, block_t *block,
 		 u64 *len)
 {
 	const struct extent *next = extent_find_next(&inode->extents, iblock);
-	const struct extent *before = iblock ? extent_find(&inode->extents, iblock - 1) : NULL;
 	int err;
 
 	if (next)
 		want = min_t(u64, want, next->lblk - iblock);
-	err = alloc_blocks(inode, before ? before->pblk + before->len : 0, want, block, len);
+	err = alloc_blocks(inode, find_goal(inode, iblock, next), want, block, len);
 	if (err)
 		return err;
 	err = extent_add(inode, iblock, *block, *len, unwritten);
@@ -64,7 +71,7 @@ static int fill_range(struct inode *inode, u64 first, u64 end)
 			first = extent_end(e);
 		} else {
 			err = alloc_extent(inode, first, end - first, true, &block, &len);
-			first += len;
+			first += err ? 0 : len;
 		}
 	}
 	up_write(&inode->i_alloc);
@@ -107,6 +114,9 @@ int convert_unwritten(struct inode *inode, u64 first, u64 end)
 
 	down_write(&inode->i_alloc);
 	err = set_state(inode, first, end, false);
+	/* The data is there: for want of a tree node that must not fail, there are reserves. */
+	if (!err)
+		inode->i_sb->ops->fit_tree(inode);
 	up_write(&inode->i_alloc);
 	return err;
 }
@@ -146,6 +156,26 @@ int falloc_zero_edges(struct inode *inode, s64 start, s64 end)
 	return err;
 }
 
+/* XFS zeroes what was stored past i_size, as it does before write(2). */
+static int grow(struct inode *inode, s64 size)
+{
+	const struct fs_ops *ops = inode->i_sb->ops;
+	int err = ops->write_begin ? ops->write_begin(inode, size) : 0;
+
+	if (!err)
+		i_size_write(inode, size);
+	return err;
+}
+
+/* What a failed fallocate left past i_size goes; what one with KEEP_SIZE put there stays. */
+static void give_back(struct inode *inode)
+{
+	u64 end = DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
+
+	falloc_remove(inode, max_t(u64, end, inode->i_prealloc_end), U64_MAX);
+	inode->i_sb->ops->fit_tree(inode);
+}
+
 /* Preallocate, and for ZERO_RANGE turn what is there into unwritten too. */
 static int preallocate(struct inode *inode, u32 mode, s64 start, s64 end)
 {
@@ -158,7 +188,10 @@ static int preallocate(struct inode *inode, u32 mode, s64 start, s64 end)
 		truncate_pagecache_range(inode, start, end - 1);
 		inode_dio_wait(inode);
 	}
-	err = ops->trans_begin(inode);
+	/* XFS grows the file through its own setattr, which cleans up behind the old end. */
+	err = ops->write_begin && !(mode & FALLOC_FL_KEEP_SIZE) ? ops->write_begin(inode, end) : 0;
+	if (!err)
+		err = ops->trans_begin(inode);
 	if (err)
 		return err;
 	err = fill_range(inode, (u64)start >> PAGE_SHIFT, behind);
@@ -170,12 +203,12 @@ static int preallocate(struct inode *inode, u32 mode, s64 start, s64 end)
 	}
 	if (!err)
 		err = ops->fit_tree(inode);
+	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > inode->i_size)
+		err = grow(inode, end);
 	if (mode & FALLOC_FL_KEEP_SIZE)
 		inode->i_prealloc_end = max_t(u64, inode->i_prealloc_end, behind);
 	else if (err)
-		falloc_remove(inode, DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE), U64_MAX);
-	else if (end > inode->i_size)
-		i_size_write(inode, end);
+		give_back(inode);
 	ops->trans_end(inode);
 	return err;
 }
@@ -185,7 +218,11 @@ static int check_shift(const struct inode *inode, u32 mode, s64 start, s64 len)
 	s64 limit = mode & FALLOC_FL_COLLAPSE_RANGE ? start + len : start;
 
 	/* Neither may reach the end of the file: truncate is for that. */
-	return (start | len) & ~PAGE_MASK || limit >= inode->i_size ? -EINVAL : 0;
+	if ((start | len) & ~PAGE_MASK || limit >= inode->i_size)
+		return -EINVAL;
+	if (mode & FALLOC_FL_INSERT_RANGE && inode->i_size > s_maxbytes(inode->i_sb) - len)
+		return -EFBIG;
+	return 0;
 }
 
 /* Collapse or insert. Everything from @start on moves, so its page tables go first. */
@@ -194,6 +231,8 @@ static int shift_range(struct inode *inode, u32 mode, s64 start, s64 len)
 	const struct fs_ops *ops = inode->i_sb->ops;
 	bool collapse = mode & FALLOC_FL_COLLAPSE_RANGE;
 	u64 first = (u64)start >> PAGE_SHIFT, nr = (u64)len >> PAGE_SHIFT;
+	u64 from = collapse ? first + nr : first;
+	s64 delta = collapse ? -(s64)nr : (s64)nr;
 	int err = check_shift(inode, mode, start, len);
 
 	if (err)
@@ -207,9 +246,11 @@ static int shift_range(struct inode *inode, u32 mode, s64 start, s64 len)
 	if (collapse)
 		err = falloc_remove(inode, first, first + nr);
 	if (!err)
-		err = collapse ? shift_extents(inode, first + nr, -(s64)nr) :
-				 shift_extents(inode, first, nr);
+		err = shift_extents(inode, from, delta);
 	if (!err) {
+		/* What KEEP_SIZE left past end of file moves along. */
+		if (inode->i_prealloc_end > from)
+			inode->i_prealloc_end += delta;
 		i_size_write(inode, inode->i_size + (collapse ? -len : len));
 		err = ops->fit_tree(inode);
 	}
@@ -227,7 +268,7 @@ int falloc_range(struct inode *inode, u32 mode, s64 start, s64 len)
 	i_mmap_lock_write(inode);
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		err = inode->i_sb->ops->punch_hole(inode, start, start + len);
-	else if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+	else if (mode & SHIFTS)
 		err = shift_range(inode, mode, start, len);
 	else
 		err = preallocate(inode, mode, start, start + len);

@@ -19,7 +19,8 @@ struct inode;
  * @len: bytes
  *
  * Takes i_mutex. Return: 0; -EOPNOTSUPP for a mode that fallocate(2) does not
- * have; -EINVAL for a shift that is not in whole blocks, or not inside the file.
+ * have; -EINVAL for a shift that is not alone, not in whole blocks, or not inside
+ * the file; -EFBIG for one that makes it too large; -ENOSPC; -ENOMEM.
  */
 int falloc_range(struct inode *inode, u32 mode, s64 start, s64 len);
 
@@ -49,7 +50,8 @@ int falloc_zero_edges(struct inode *inode, s64 start, s64 end);
  * @first: first block of the file
  * @end: block behind the last
  *
- * Holes and written blocks are left alone. Return: 0 or -ENOMEM.
+ * Holes and written blocks are left alone; the extent tree gets the nodes it
+ * needs if there is space. Return: 0 or -ENOMEM.
  */
 int convert_unwritten(struct inode *inode, u64 first, u64 end);
 

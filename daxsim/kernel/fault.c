@@ -126,9 +126,9 @@ static int dax_cow_page(struct inode *inode, const struct buffer_head *bh, struc
 	return -EIO;
 }
 
-/* The part of the insertion that i_mmap_mutex protects. */
+/* The part of the insertion that i_mmap_mutex protects; *came_far: nothing stopped it before the PTE. */
 static int insert_locked(struct inode *inode, struct buffer_head *bh, struct vma *vma,
-			 struct vm_fault *vmf)
+			 struct vm_fault *vmf, bool *came_far)
 {
 	struct super_block *sb = inode->i_sb;
 	void *addr;
@@ -157,6 +157,7 @@ static int insert_locked(struct inode *inode, struct buffer_head *bh, struct vma
 		/* v10 only looks for a negative value: no PTE, and the fault comes again. */
 		return 0;
 	}
+	*came_far = true;
 	return vm_insert_mixed(vma, vmf->address, bh->b_blocknr);
 }
 
@@ -165,15 +166,15 @@ static int dax_insert_mapping(struct inode *inode, struct buffer_head *bh, struc
 {
 	const struct super_block *sb = inode->i_sb;
 	struct lock *i_mmap_mutex = &inode->i_data.i_mmap_mutex;
-	bool ends_io = has(sb, CHECK_CLEAR_ERROR) && has(sb, CLEAR_UNDER_I_MMAP);
+	bool ends_io = has(sb, CHECK_CLEAR_ERROR) && has(sb, CLEAR_UNDER_I_MMAP), came_far = false;
 	int err;
 
 	mark(P_dax_insert_mapping);
 	if (has(sb, I_MMAP_AROUND_INSERT))
 		mutex_lock(i_mmap_mutex);
-	err = insert_locked(inode, bh, vma, vmf);
+	err = insert_locked(inode, bh, vma, vmf, &came_far);
 	/* end_io may start a transaction, and truncate takes i_mmap_mutex inside one (p7). */
-	if (ends_io && !has(sb, END_IO_OUTSIDE_I_MMAP))
+	if (ends_io && came_far && !has(sb, END_IO_OUTSIDE_I_MMAP))
 		end_io(bh);
 	if (has(sb, I_MMAP_AROUND_INSERT))
 		mutex_unlock(i_mmap_mutex);
@@ -345,4 +346,12 @@ int dax_fault(struct vma *vma, struct vm_fault *vmf)
 	if (write)
 		up_read(&sb->s_pagefault);
 	return ret;
+}
+
+void dax_pfn_mkwrite(struct inode *inode)
+{
+	mark(P_sb_start_pagefault);
+	down_read(&inode->i_sb->s_pagefault);
+	file_update_time(inode);
+	up_read(&inode->i_sb->s_pagefault);
 }

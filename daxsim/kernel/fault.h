@@ -21,6 +21,9 @@ struct vma;
  */
 int dax_fault(struct vma *vma, struct vm_fault *vmf);
 
+/** dax_pfn_mkwrite() - a store met a read-only device PTE; mmap_sem is held (Linux 4.1) */
+void dax_pfn_mkwrite(struct inode *inode);
+
 /**
  * dax_clear_blocks() - zero blocks of the device, on behalf of a file
  * @inode: the file

@@ -35,8 +35,8 @@ int journal_start(struct journal *j, u32 credits)
 		if (!has_room(j, credits))
 			journal_commit(j);
 		down_read(&j->j_handles);
-		/* A commit that locked the transaction meanwhile does not count on us. */
-		if (!j->j_commit.writer)
+		/* A commit that locked the transaction meanwhile does not count on us; others joined. */
+		if (!j->j_commit.writer && has_room(j, credits))
 			break;
 		up_read(&j->j_handles);
 	}
@@ -69,13 +69,18 @@ int journal_dirty(struct journal *j)
 
 void journal_commit(struct journal *j)
 {
+	u32 tid = j->j_tid;
+
 	mark(P_journal_commit);
 	mutex_lock(&j->j_commit);
-	j->j_state = T_LOCKED;
-	lock_wait(&j->j_handles, LOCK_EXCLUSIVE);
-	j->j_state = T_COMMIT;
-	j->j_committed = j->j_tid++;
-	j->j_credits = 0;
-	j->j_state = T_RUNNING;
+	/* Whoever else committed it while we waited has done it for us too. */
+	if (j->j_tid == tid) {
+		j->j_state = T_LOCKED;
+		lock_wait(&j->j_handles, LOCK_EXCLUSIVE);
+		j->j_state = T_COMMIT;
+		j->j_committed = j->j_tid++;
+		j->j_credits = 0;
+		j->j_state = T_RUNNING;
+	}
 	mutex_unlock(&j->j_commit);
 }

@@ -34,11 +34,13 @@ bool lock_conflicts(const struct lock *lock, enum lock_mode mode)
 	return lock->writer || (mode == LOCK_EXCLUSIVE && lock->readers);
 }
 
-static void announce(struct lock *lock, enum point_id id, enum point_kind kind)
+static void announce(struct lock *lock, enum lock_mode mode, enum point_id id,
+		     enum point_kind kind)
 {
 	struct task *t = current;
 
 	t->at_lock = lock;
+	t->at_mode = mode;
 	point(id, kind, lock->object);
 	t->at_lock = NULL;
 }
@@ -78,7 +80,7 @@ static void wait_for(struct lock *lock, enum lock_mode mode)
 
 static void acquire(struct lock *lock, enum lock_mode mode)
 {
-	announce(lock, P_lock, mode == LOCK_EXCLUSIVE ? P_LOCK : P_RLOCK);
+	announce(lock, mode, P_lock, mode == LOCK_EXCLUSIVE ? P_LOCK : P_RLOCK);
 	wait_for(lock, mode);
 	if (mode == LOCK_EXCLUSIVE)
 		lock->writer = current;
@@ -91,7 +93,7 @@ static void release(struct lock *lock, enum lock_mode mode)
 {
 	struct task *t = current;
 
-	announce(lock, P_unlock, P_UNLOCK);
+	announce(lock, mode, P_unlock, P_UNLOCK);
 	if (!unhold(t, lock, mode)) {
 		check_unlock_imbalance(t->sim->check, t, lock);
 		return;
@@ -135,7 +137,7 @@ void up_write(struct lock *lock)
 
 void lock_wait(struct lock *lock, enum lock_mode mode)
 {
-	announce(lock, P_lock, P_WAIT);
+	announce(lock, mode, P_lock, P_WAIT);
 	wait_for(lock, mode);
 }
 

@@ -163,7 +163,9 @@ static int do_wp_page(struct vma *vma, struct vm_fault *vmf, const struct pte *o
 		vmf->flags |= FAULT_FLAG_MKWRITE;
 		return dax_fault(vma, vmf);
 	}
-	/* A special PTE has none. Linux 4.0 makes it writable and asks nobody. */
+	/* A special PTE has none. Linux 4.0 makes it writable and asks nobody; 4.1 asks pfn_mkwrite. */
+	if (has(vma->inode->i_sb, PFN_MKWRITE))
+		dax_pfn_mkwrite(vma->inode);
 	pte_point(vma, page, P_set_pte, P_WRITE);
 	if (!pte_same(&vma->pte[page], orig))
 		return 0;
@@ -260,6 +262,7 @@ static void touch_point(u64 addr, enum point_id id)
 	if (!vma)
 		return;
 	t->touching = addr;
+	t->touching_write = id == P_user_store;
 	pte_point(vma, page_of(vma, addr), id, P_READ);
 	t->touching = 0;
 }

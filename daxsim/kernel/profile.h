@@ -37,7 +37,9 @@
 	P(PREZEROED_BLOCKS, "l3", "prezeroed-blocks", "4.7",                                       \
 	  "get_block zeroes what it allocates or converts, under its lock (XFS 4.4 to ext2 4.7)")  \
 	P(ENTRY_LOCK, "l4", "entry-lock", "4.7",                                                   \
-	  "faults of one page, and write(2) dropping its hole page, exclude each other (4.7)")     \
+	  "faults of one page, and write(2) dropping its hole page, exclude each other (4.7, 4.12)")     \
+	P(PFN_MKWRITE, "l5", "pfn-mkwrite", "4.7",                                                 \
+	  "a store to a page that is mapped read-only updates times and waits for a thaw (4.1)")   \
 	P(EFAULT_ON_BAD_BUFFER, "b3", "efault-on-bad-buffer", "v10",                               \
 	  "a user buffer that cannot be touched is EFAULT (Linux 4.4; 2014 returned 0)")
 
