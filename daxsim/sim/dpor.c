@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One execution of every class: source-DPOR with sleep sets (Abdulla, Aronis,
+ * Jonsson, Sagonas: Optimal Dynamic Partial Order Reduction, POPL 2014).
+ *
+ * At each depth of the execution that is on the stack stands a choice. Whenever
+ * an event turns out to race with an earlier one, the choice before the earlier
+ * one gets a further thread to try, unless one that it has leads there as well.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daxsim/sim/explorer.h"
+
+/* Who goes on at one depth. Threads are bits. */
+struct choice {
+	u32 enabled;
+	u32 backtrack;	/* those to be tried */
+	u32 sleep;	/* those that need not be: what they lead to has been explored */
+	u8 thread;	/* the one that is being tried */
+	struct explore_event tried[EXPLORE_THREADS];		/* what each did */
+	const struct explore_event *asleep[EXPLORE_THREADS];	/* what sleepers would do */
+};
+
+struct dpor {
+	struct explorer *x;
+	struct choice *choices;	/* by depth */
+	u32 *races;
+};
+
+/* Events that are to come before the step they raced with. */
+struct reversal {
+	u32 first[EXPLORE_THREADS];	/* index of each thread's first event among them; 0: none */
+	u32 initials;			/* threads whose first event depends on no other of them */
+	u32 holders;			/* threads that still have the lock which is asked for */
+};
+
+static bool after_any(const struct step_taken *s, const struct step_taken *steps,
+		      const u32 *races, u32 nr)
+{
+	for (u32 i = 0; i < nr; i++) {
+		const struct step_taken *e = &steps[races[i]];
+
+		if (s->clock.of[e->thread] >= e->index)
+			return true;
+	}
+	return false;
+}
+
+/* @clock: what happens before the event, as far as it is among these */
+static void add_event(struct reversal *v, unsigned int thread, s16 index, const struct vclock *clock)
+{
+	bool initial = !v->first[thread];
+
+	for (unsigned int t = 0; t < EXPLORE_THREADS && initial; t++)
+		initial = !v->first[t] || clock->of[t] < (s64)v->first[t];
+	if (!v->first[thread])
+		v->first[thread] = index;
+	if (initial)
+		v->initials |= 1U << thread;
+}
+
+static const u8 takes[NR_EXPLORE_KINDS] = {
+	[EXPLORE_LOCK] = 1, [EXPLORE_RLOCK] = 1, [EXPLORE_WAIT] = 1,
+};
+
+/* Threads that have the lock @e asks for, in a mode that is in its way, after one more step. */
+static u32 update_holders(u32 holders, const struct explore_event *e, const struct step_taken *s)
+{
+	bool shared = e->kind[0] == EXPLORE_RLOCK;
+
+	if (s->event.object[0] != e->object[0])
+		return holders;
+	if (s->event.kind[0] == EXPLORE_LOCK || (s->event.kind[0] == EXPLORE_RLOCK && !shared))
+		return holders | 1U << s->thread;
+	if (s->event.kind[0] == EXPLORE_RUNLOCK)
+		return holders & ~(1U << s->thread);
+	/* The thread that drops an exclusive lock need not be the one that took it. */
+	return s->event.kind[0] == EXPLORE_UNLOCK ? 0 : holders;
+}
+
+/* An event that races with some before it: pending, or the last on the stack. */
+struct late_event {
+	unsigned int thread;
+	const struct explore_event *event;
+	u32 depth;		/* steps before it */
+	struct vclock before;		/* of its thread's event before it */
+};
+
+static struct late_event late_event(const struct explorer *x, unsigned int thread)
+{
+	struct late_event late = { .thread = thread, .depth = x->depth };
+
+	if (x->last[thread])
+		late.before = x->steps[x->last[thread] - 1].clock;
+	return late;
+}
+
+/* Steps that are to come after the event they race with. */
+struct overtaken {
+	u32 depths[EXPLORE_THREADS];
+	u32 nr;
+};
+
+/* All that follows the step at depth @from and need not come after what is overtaken, then @late. */
+static struct reversal reversal(const struct explorer *x, const struct late_event *late, u32 from,
+				const struct overtaken *o)
+{
+	const struct explore_event *e = late->event;
+	struct vclock clock = late->before;
+	struct reversal v = { 0 };
+
+	clock.of[late->thread]++;
+	if (takes[e->kind[0]])
+		for (u32 i = 0; i < from; i++)
+			v.holders = update_holders(v.holders, e, &x->steps[i]);
+	for (u32 i = from + 1; i < late->depth; i++) {
+		const struct step_taken *s = &x->steps[i];
+
+		if (after_any(s, x->steps, o->depths, o->nr))
+			continue;
+		add_event(&v, s->thread, s->index, &s->clock);
+		if (comes_before(&s->event, e))
+			vclock_join(&clock, &s->clock);
+		if (takes[e->kind[0]])
+			v.holders = update_holders(v.holders, e, s);
+	}
+	add_event(&v, late->thread, clock.of[late->thread], &clock);
+	return v;
+}
+
+/* Overtake those, too, that keep the lock which is asked for; returns whether there are any. */
+static bool overtake_holders(const struct explorer *x, struct overtaken *o, u32 holders,
+			     const u32 *races, u32 nr)
+{
+	u32 before = o->nr;
+
+	for (u32 i = 0; i < o->nr; i++)
+		holders &= ~(1U << x->steps[o->depths[i]].thread);
+	for (u32 i = 0; i < nr; i++)
+		if (holders >> x->steps[races[i]].thread & 1)
+			o->depths[o->nr++] = races[i];
+	return o->nr > before;
+}
+
+/*
+ * An event races with the steps at races[0..nr), latest first. Reverse the last of
+ * these races: see to it that some execution goes on before that step with all that
+ * need not come after it, then with the event.
+ *
+ * The event may ask for a lock that later readers have as well and, if their end
+ * depends on the step, keep; then it must come before these, too.
+ */
+static void reverse(struct dpor *d, const struct late_event *late, const u32 *races, u32 nr)
+{
+	u32 from = races[nr - 1];
+	struct choice *c = &d->choices[from];
+	struct overtaken o = { { from }, 1 };
+	struct reversal v = reversal(d->x, late, from, &o);
+
+	while (v.holders) {
+		if (!overtake_holders(d->x, &o, v.holders, races, nr - 1))
+			return;
+		v = reversal(d->x, late, from, &o);
+	}
+	if (v.initials & (c->backtrack | c->sleep))
+		return;
+	c->backtrack |= v.initials >> late->thread & 1 ? 1U << late->thread :
+							  v.initials & -v.initials;
+}
+
+static void reverse_all(struct dpor *d, const struct late_event *late, u32 nr)
+{
+	for (; nr; nr--)
+		reverse(d, late, d->races, nr);
+}
+
+/* Let @thread go on, and pass on who sleeps: those whose event does not depend on this one. */
+static void take(struct dpor *d, unsigned int thread)
+{
+	struct explorer *x = d->x;
+	struct choice *c = &d->choices[x->depth], *next = c + 1;
+	struct late_event late = late_event(x, thread);
+	struct explore_event *e = &c->tried[thread];
+	u32 nr = explorer_step(x, thread, d->races);
+
+	c->thread = thread;
+	*e = x->steps[late.depth].event;
+	next->sleep = 0;
+	for (u32 left = c->sleep; left; left &= left - 1) {
+		unsigned int q = __builtin_ctz(left);
+
+		if (explore_dependent(c->asleep[q], e))
+			continue;
+		next->sleep |= 1U << q;
+		next->asleep[q] = c->asleep[q];
+	}
+	late.event = e;
+	reverse_all(d, &late, nr);
+}
+
+/* Those who cannot go on never executed the event that races. */
+static void reverse_pending(struct dpor *d)
+{
+	struct explorer *x = d->x;
+
+	for (u32 left = x->unfinished & ~x->bounded; left; left &= left - 1) {
+		unsigned int thread = __builtin_ctz(left);
+		struct late_event late = late_event(x, thread);
+		struct explore_event e = { 0 };
+		struct vclock clock;
+		u32 nr;
+
+		x->prog->pending(x->prog->data, thread, &e);
+		nr = happens_after(x, thread, &e, &clock, d->races);
+		late.event = &e;
+		reverse_all(d, &late, nr);
+	}
+}
+
+/* Go on from the end of the stack until nobody can, or until all who can are asleep. */
+static void extend(struct dpor *d)
+{
+	struct explorer *x = d->x;
+
+	for (;;) {
+		struct choice *c = &d->choices[x->depth];
+		unsigned int thread;
+
+		explorer_look(x);
+		if (!x->enabled) {
+			reverse_pending(d);
+			explorer_finish(x);
+			return;
+		}
+		if (!(x->enabled & ~c->sleep)) {
+			x->res->cut++;
+			x->res->executions++;
+			return;
+		}
+		thread = explorer_stay(x, x->enabled & ~c->sleep);
+		c->enabled = x->enabled;
+		c->backtrack = 1U << thread;
+		take(d, thread);
+	}
+}
+
+/* Put to sleep what was tried, from the top; returns the first thread still to be tried, or -1. */
+static int next_choice(struct dpor *d, u32 *depth)
+{
+	for (*depth = d->x->depth; *depth > 0;) {
+		struct choice *c = &d->choices[--*depth];
+
+		c->sleep |= 1U << c->thread;
+		c->asleep[c->thread] = &c->tried[c->thread];
+		if (c->backtrack & ~c->sleep)
+			return __builtin_ctz(c->backtrack & ~c->sleep);
+	}
+	return -1;
+}
+
+int explore_dpor(struct explorer *x)
+{
+	struct dpor d = {
+		.x = x,
+		.choices = malloc((x->max_depth + 1) * sizeof(*d.choices)),
+		.races = malloc((x->max_depth + 1) * sizeof(*d.races)),
+	};
+	int thread, err = -ENOMEM;
+	u32 depth = 0;
+
+	if (!d.choices || !d.races)
+		goto out;
+	err = 0;
+	d.choices[0].sleep = 0;
+	explorer_rewind(x, 0);
+	extend(&d);
+	while (!x->stop && (thread = next_choice(&d, &depth)) >= 0) {
+		explorer_rewind(x, depth);
+		x->enabled = d.choices[depth].enabled;
+		/* A thread that some equivalent execution could take here must be enabled. */
+		if (!x->stop && !(x->enabled >> thread & 1))
+			x->res->diverged = depth;
+		if (x->stop || x->res->diverged >= 0)
+			break;
+		take(&d, thread);
+		extend(&d);
+	}
+out:
+	free(d.choices);
+	free(d.races);
+	return err;
+}

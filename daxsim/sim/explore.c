@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+/* Building executions step by step, and what every strategy does the same. */
+#include "daxsim/sim/explore.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daxsim/sim/explorer.h"
+
+#define SEEN_SHIFT 20			/* classes that can be told apart, log2 */
+#define SEEN_SLOTS (1UL << SEEN_SHIFT)
+#define SEEN_MAX (SEEN_SLOTS / 4 * 3)
+#define PROGRESS_EVERY 1024		/* executions */
+
+static bool same_event(const struct explore_event *a, const struct explore_event *b)
+{
+	return !memcmp(a->object, b->object, sizeof(a->object)) &&
+	       !memcmp(a->kind, b->kind, sizeof(a->kind));
+}
+
+void explorer_rewind(struct explorer *x, u32 keep)
+{
+	struct explore_result *r = x->res;
+
+	x->depth = keep;
+	x->bounded = 0;
+	memset(x->last, 0, sizeof(x->last));
+	x->prog->reset(x->prog->data);
+	for (u32 i = 0; i < keep; i++) {
+		const struct step_taken *s = &x->steps[i];
+		struct explore_event e = { 0 };
+
+		x->prog->step(x->prog->data, s->thread, &e);
+		x->last[s->thread] = i + 1;
+		if (!same_event(&e, &s->event)) {
+			r->diverged = i;
+			x->stop = true;
+			return;
+		}
+	}
+	r->steps += keep;
+}
+
+u32 explorer_look(struct explorer *x)
+{
+	u32 enabled = x->prog->enabled(x->prog->data, &x->unfinished);
+
+	for (unsigned int t = 0; t < x->prog->nr_threads; t++)
+		if (x->last[t] && (u32)x->steps[x->last[t] - 1].index >= x->max_events)
+			x->bounded |= enabled & 1U << t;
+	x->enabled = enabled & ~x->bounded;
+	return x->enabled;
+}
+
+u32 explorer_step(struct explorer *x, unsigned int thread, u32 *races)
+{
+	struct step_taken *s = &x->steps[x->depth];
+	const struct step_taken *prev = x->depth ? s - 1 : NULL;
+	u32 nr;
+
+	memset(&s->event, 0, sizeof(s->event));
+	x->prog->step(x->prog->data, thread, &s->event);
+	nr = happens_after(x, thread, &s->event, &s->clock, races);
+	s->thread = thread;
+	s->index = s->clock.of[thread];
+	s->preemptions = 0;
+	if (prev)
+		s->preemptions = prev->preemptions +
+				 (prev->thread != thread && x->enabled >> prev->thread & 1);
+	x->schedule[x->depth] = thread;
+	x->last[thread] = ++x->depth;
+	x->res->steps++;
+	return nr;
+}
+
+unsigned int explorer_stay(const struct explorer *x, u32 threads)
+{
+	if (x->depth && threads >> x->steps[x->depth - 1].thread & 1)
+		return x->steps[x->depth - 1].thread;
+	return __builtin_ctz(threads);
+}
+
+/* Whether a class is new; if there are too many to remember, none is any more. */
+static bool first_of_class(struct explorer *x, u64 class)
+{
+	u64 slot = class >> (64 - SEEN_SHIFT);
+
+	class |= !class;	/* 0 marks a free slot */
+	for (; x->seen[slot]; slot = (slot + 1) & (SEEN_SLOTS - 1))
+		if (x->seen[slot] == class)
+			return false;
+	if (x->res->classes >= SEEN_MAX) {
+		x->res->uncounted = true;
+		return false;
+	}
+	x->seen[slot] = class;
+	return true;
+}
+
+void explorer_finish(struct explorer *x)
+{
+	struct explore_result *r = x->res;
+	struct explore_run run = {
+		.schedule = x->schedule,
+		.len = x->depth,
+		.preemptions = x->depth ? x->steps[x->depth - 1].preemptions : 0,
+		.deadlock = x->unfinished & ~x->bounded,
+		.bounded = x->bounded,
+	};
+
+	r->executions++;
+	if (x->seen || x->opt->want_class)
+		run.class = class_hash(x);
+	if (!x->seen || first_of_class(x, run.class)) {
+		run.number = ++r->classes;
+		r->deadlocks += run.deadlock;
+		r->bounded += run.bounded;
+	}
+	if (x->opt->visit && !x->opt->visit(x->opt->ctx, &run))
+		x->stop = true;
+	if (x->opt->interrupted && *x->opt->interrupted)
+		x->stop = true;
+	if (x->opt->progress && r->executions % PROGRESS_EVERY == 0 &&
+	    !x->opt->progress(x->opt->ctx, r))
+		x->stop = true;
+}
+
+static const struct {
+	int (*run)(struct explorer *x);
+	bool repeats;		/* may meet a class more than once */
+	bool draws;		/* needs a number of runs */
+} strategies[] = {
+	[EXPLORE_DPOR] = { explore_dpor, false, false },
+	[EXPLORE_NAIVE] = { explore_naive, true, false },
+	[EXPLORE_PREEMPT] = { explore_preempt, true, false },
+	[EXPLORE_PCT] = { explore_pct, true, true },
+	[EXPLORE_RANDOM] = { explore_random, true, true },
+};
+
+static void name_guarantee(const struct explorer *x)
+{
+	const struct explore_options *o = x->opt;
+	struct explore_result *r = x->res;
+	char *to = r->guarantee;
+	size_t size = sizeof(r->guarantee);
+	unsigned long long classes = r->classes, runs = r->executions;
+
+	switch (o->strategy) {
+	case EXPLORE_DPOR:
+	case EXPLORE_NAIVE:
+		if (r->complete)
+			snprintf(to, size, "all %llu class%s", classes, classes == 1 ? "" : "es");
+		else
+			snprintf(to, size, "%llu class%s, not all", classes,
+				 classes == 1 ? "" : "es");
+		break;
+	case EXPLORE_PREEMPT:
+		snprintf(to, size, "%s with at most %u preemption%s", r->complete ? "all" : "not all",
+			 o->bound, o->bound == 1 ? "" : "s");
+		break;
+	case EXPLORE_PCT:
+		snprintf(to, size, "PCT, %llu runs, d=%u", runs, o->bound);
+		break;
+	case EXPLORE_RANDOM:
+		snprintf(to, size, "random, %llu runs", runs);
+		break;
+	}
+}
+
+static bool makes_sense(const struct explore_program *p, const struct explore_options *o)
+{
+	return p->nr_threads <= EXPLORE_THREADS && o->max_events <= VCLOCK_MAX &&
+	       (!strategies[o->strategy].draws || o->runs) &&
+	       (o->strategy != EXPLORE_PCT || (o->bound && o->bound <= EXPLORE_MAX_DEPTH));
+}
+
+int explore(const struct explore_program *p, const struct explore_options *o,
+	    struct explore_result *r)
+{
+	struct explorer x = { .prog = p, .opt = o, .res = r };
+	int err = -ENOMEM;
+
+	*r = (struct explore_result){ .diverged = -1 };
+	if (!makes_sense(p, o))
+		return -EINVAL;
+	x.max_events = o->max_events ? o->max_events : EXPLORE_MAX_EVENTS;
+	x.max_depth = p->nr_threads * x.max_events;
+	/* The deeper parts of these are hardly ever touched, and cost nothing then. */
+	x.steps = aligned_alloc(_Alignof(struct step_taken),
+				(x.max_depth + 1) * sizeof(*x.steps));
+	x.schedule = malloc(x.max_depth + 1);
+	if (strategies[o->strategy].repeats)
+		x.seen = calloc(SEEN_SLOTS, sizeof(*x.seen));
+	if (x.steps && x.schedule && (x.seen || !strategies[o->strategy].repeats)) {
+		err = strategies[o->strategy].run(&x);
+		r->complete = !err && !x.stop && !r->bounded;
+		if (r->diverged >= 0)
+			err = -EUCLEAN;
+		name_guarantee(&x);
+	}
+	free(x.steps);
+	free(x.schedule);
+	free(x.seen);
+	return err;
+}
+
+u32 explore_replay(const struct explore_program *p, const u8 *schedule, u32 len)
+{
+	struct explore_event e;
+	u32 unfinished, i;
+
+	p->reset(p->data);
+	for (i = 0; i < len && p->enabled(p->data, &unfinished) >> schedule[i] & 1; i++)
+		p->step(p->data, schedule[i], &e);
+	return i;
+}

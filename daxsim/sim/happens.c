@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which events depend on each other, and what happens before what. Everything a
+ * strategy knows of events is in the table below.
+ */
+#include "daxsim/sim/explorer.h"
+
+/* What the order of two accesses of one object by two threads means. */
+enum relation {
+	NOTHING,	/* they commute */
+	ORDER,		/* the first made the second possible: it cannot come first */
+	RACE,		/* it can, with another result */
+};
+
+/* [kind of the earlier][kind of the later] */
+static const u8 relations[NR_EXPLORE_KINDS][NR_EXPLORE_KINDS] = {
+	[EXPLORE_READ] = { [EXPLORE_WRITE] = RACE },
+	[EXPLORE_WRITE] = { [EXPLORE_READ] = RACE, [EXPLORE_WRITE] = RACE },
+	[EXPLORE_LOCK] = { [EXPLORE_LOCK] = RACE, [EXPLORE_RLOCK] = RACE, [EXPLORE_WAIT] = RACE },
+	[EXPLORE_RLOCK] = { [EXPLORE_LOCK] = RACE, [EXPLORE_WAIT] = RACE },
+	[EXPLORE_WAIT] = { [EXPLORE_LOCK] = RACE, [EXPLORE_RLOCK] = RACE },
+	[EXPLORE_UNLOCK] = { [EXPLORE_LOCK] = ORDER, [EXPLORE_RLOCK] = ORDER,
+			     [EXPLORE_WAIT] = ORDER },
+	[EXPLORE_RUNLOCK] = { [EXPLORE_LOCK] = ORDER, [EXPLORE_WAIT] = ORDER },
+};
+
+static bool same_object(u64 a, u64 b)
+{
+	return a == b || (a >> 32 == b >> 32 && ((u32)a == EXPLORE_ALL || (u32)b == EXPLORE_ALL));
+}
+
+/* The strongest relation of any access of @a to any of @b. */
+static inline enum relation relation(const struct explore_event *a, const struct explore_event *b)
+{
+	enum relation strongest = NOTHING;
+
+	/* Most pairs are single accesses that have nothing to do with each other. */
+	if ((a->object[0] ^ b->object[0]) >> 32 && !a->kind[1] && !b->kind[1])
+		return NOTHING;
+	for (int i = 0; i < EXPLORE_ACCESSES && a->kind[i]; i++)
+		for (int j = 0; j < EXPLORE_ACCESSES && b->kind[j]; j++)
+			if (same_object(a->object[i], b->object[j]))
+				strongest = max_t(enum relation, strongest,
+						  relations[a->kind[i]][b->kind[j]]);
+	return strongest;
+}
+
+bool explore_dependent(const struct explore_event *a, const struct explore_event *b)
+{
+	return relation(a, b) != NOTHING || relation(b, a) != NOTHING;
+}
+
+bool comes_before(const struct explore_event *a, const struct explore_event *b)
+{
+	return relation(a, b) != NOTHING;
+}
+
+/*
+ * Walk back over the steps. A step races with the event if the event depends on
+ * it and nothing lies between them in the order. What a lock's release orders
+ * must not count as lying between: the critical sections change places as a
+ * whole. So there are two clocks, one without those edges.
+ */
+u32 happens_after(const struct explorer *x, unsigned int thread, const struct explore_event *e,
+		  struct vclock *clock, u32 *races)
+{
+	struct vclock before = { 0 }, released = { 0 };
+	u32 others = ((1U << x->prog->nr_threads) - 1) & ~(1U << thread), nr = 0;
+	s16 index = 1;
+
+	if (x->last[thread]) {
+		before = x->steps[x->last[thread] - 1].clock;
+		index = before.of[thread] + 1;
+	}
+	if (!e->kind[0])
+		others = 0;
+	for (u32 depth = x->depth; others && depth-- > 0;) {
+		const struct step_taken *s = &x->steps[depth];
+
+		if (!(others >> s->thread & 1))
+			continue;
+		if (s->index <= before.of[s->thread]) {
+			/* So are all that this thread did earlier. */
+			others &= ~(1U << s->thread);
+			continue;
+		}
+		switch (relation(&s->event, e)) {
+		case RACE:
+			vclock_join(&before, &s->clock);
+			if (races)
+				races[nr] = depth;
+			nr++;
+			break;
+		case ORDER:
+			vclock_join(&released, &s->clock);
+			break;
+		case NOTHING:
+			break;
+		}
+	}
+	vclock_join(&before, &released);
+	before.of[thread] = index;
+	*clock = before;
+	return nr;
+}
+
+/* Steele, Lea, Flood: the finaliser of SplitMix64. */
+static u64 mix(u64 h)
+{
+	h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9ULL;
+	h = (h ^ h >> 27) * 0x94d049bb133111ebULL;
+	return h ^ h >> 31;
+}
+
+/* A sum over the events does not depend on which of the class's executions this is. */
+u64 class_hash(const struct explorer *x)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < x->depth; i++) {
+		const struct step_taken *s = &x->steps[i];
+		u64 h = s->thread + 1;
+
+		for (unsigned int t = 0; t < x->prog->nr_threads; t++)
+			h = mix(h + s->clock.of[t]) + 0x9e3779b97f4a7c15ULL;
+		for (int a = 0; a < EXPLORE_ACCESSES; a++)
+			h = mix(h ^ s->event.object[a]) + s->event.kind[a];
+		sum += mix(h);
+	}
+	return sum;
+}
