@@ -52,6 +52,8 @@ int for_each_scenario(const char *command, char **paths,
 		      int (*visit)(const char *path, void *data), void *data);
 
 int cmd_run(int argc, char **argv);
+int cmd_explore(int argc, char **argv);
+int cmd_hunt(int argc, char **argv);
 int cmd_matrix(int argc, char **argv);
 int cmd_locks(int argc, char **argv);
 int cmd_points(int argc, char **argv);

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* daxsim run: scenario scripts, or folders of them, in one MMU or both. */
+/*
+ * daxsim run: scenario scripts, or folders of them, in one MMU or both; and daxsim
+ * explore, which is the same without their schedules but in all interleavings.
+ */
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daxsim/cli/cli.h"
 #include "daxsim/script/report.h"
@@ -12,6 +17,9 @@ struct options {
 	unsigned int nr_mmus;
 	struct fs_choice fs;
 	const char *schedule;
+	const char *strategy;	/* explore so, whatever the scenario says; or NULL */
+	bool no_schedules;
+	u64 budget;
 	bool trace;
 	bool json;
 	char **paths;		/* ends with NULL */
@@ -26,6 +34,8 @@ static const struct argp_option option_table[] = {
 	{ "mmu", 'm', "MMU", 0, "uffd: real page tables; soft: a model; both (default): the two must agree", 0 },
 	{ "fs", 'f', "VARIANT", 0, "run as 'ext2@v11 -recheck-i_size' instead of the scenario's fs lines; may be repeated", 0 },
 	{ "schedule", 's', "SCHEDULE", 0, "run 'store@dax_insert_mapping shrink store' or 'fault:6 trunc:11' instead of the scenario's schedules", 0 },
+	{ "strategy", 'x', "STRATEGY", 0, "explore interleavings: 'all', 'preempt 2', 'pct 3 runs 10000 seed 1', 'random', 'naive'", 0 },
+	{ "budget", 'b', "N", 0, "executions a strategy may take before a cheaper one follows (2000000)", 0 },
 	{ "trace", 't', NULL, 0, "print every execution, point by point", 0 },
 	{ "json", 'j', NULL, 0, "one JSON document instead of TAP", 0 },
 	{ 0 },
@@ -34,6 +44,7 @@ static const struct argp_option option_table[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
+	char *end;
 
 	switch (key) {
 	case 'm':
@@ -48,6 +59,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 's':
 		o->schedule = arg;
+		break;
+	case 'x':
+		o->strategy = arg;
+		break;
+	case 'b':
+		o->budget = strtoull(arg, &end, 10);
+		if (*end || !o->budget)
+			argp_error(state, "--budget takes a number of executions, not '%s'", arg);
 		break;
 	case 't':
 		o->trace = true;
@@ -73,24 +92,37 @@ static int run_file(const char *path, void *data)
 	const struct options *o = all->o;
 	struct report *rep = &all->rep;
 	struct scenario *s = scenario_load(path, stderr);
-	const struct schedule *only = NULL;
+	struct explore_request request;
+	struct judge_how how = {
+		.nr_mmus = o->nr_mmus, .no_schedules = o->no_schedules, .budget = o->budget,
+		.progress = isatty(STDERR_FILENO) ? stderr : NULL, .interrupted = &interrupted,
+	};
 	const struct variant *v;
 	int status = EXIT_BAD_INPUT;
 
 	if (!s)
 		return EXIT_BAD_INPUT;
 	v = chosen_variants(s, &o->fs);
+	memcpy(how.mmus, o->mmus, sizeof(how.mmus));
 	if (o->schedule)
-		only = scenario_parse_schedule(s, o->schedule, stderr);
-	if (!v || (o->schedule && !only))
+		how.only = scenario_parse_schedule(s, o->schedule, stderr);
+	if (!v || (o->schedule && !how.only))
 		goto out;
+	if (o->strategy) {
+		if (scenario_parse_explore(s, o->strategy, &request, stderr))
+			goto out;
+		how.explore = &request;
+	}
 	status = EXIT_PASS;
 	report_scenario(rep, s);
 	for (; v && status <= EXIT_FAILED; v = v->next) {
 		struct verdict verdict;
 
-		judge(s, v, only, o->mmus, o->nr_mmus, &interrupted, &verdict);
+		judge_as(s, v, &how, &verdict);
 		if (verdict.interrupted) {
+			/* What was found so far is worth telling. */
+			if (verdict.explored)
+				report_verdict(rep, &verdict);
 			status = EXIT_INTERRUPTED;
 		} else if (verdict.bad_input) {
 			fflush(stdout);
@@ -108,26 +140,43 @@ out:
 	return status;
 }
 
-int cmd_run(int argc, char **argv)
+static int run(const char *command, const char *doc, struct options *o, int argc, char **argv)
 {
-	static const struct argp argp = {
-		.options = option_table,
-		.parser = parse_option,
-		.args_doc = "FILE|FOLDER...",
-		.doc = "Run scenarios and print what came of each variant as TAP 13.",
+	const struct argp argp = {
+		.options = option_table, .parser = parse_option, .args_doc = "FILE|FOLDER...",
+		.doc = doc,
 	};
-	struct options o = { .nr_mmus = 0 };
-	struct run_all all = { .o = &o };
+	struct run_all all = { .o = o };
+	char name[40];
 	int status;
 
-	argv[0] = "daxsim run";
-	o.nr_mmus = choose_mmus("both", o.mmus);
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	snprintf(name, sizeof(name), "daxsim %s", command);
+	argv[0] = name;
+	o->nr_mmus = choose_mmus("both", o->mmus);
+	argp_parse(&argp, argc, argv, 0, NULL, o);
 	catch_interrupts();
-	report_begin(&all.rep, stdout, o.json, o.trace);
-	status = for_each_scenario("run", o.paths, run_file, &all);
-	report_end(&all.rep, status == EXIT_BAD_INPUT   ? "bad input" :
-			 status == EXIT_INTERRUPTED ? "interrupted" :
-						      NULL);
+	report_begin(&all.rep, stdout, o->json, o->trace);
+	status = for_each_scenario(command, o->paths, run_file, &all);
+	report_end(&all.rep, status == EXIT_BAD_INPUT	? "bad input" :
+			     status == EXIT_INTERRUPTED ? "interrupted" :
+							  NULL);
 	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct options o = { .nr_mmus = 0 };
+
+	return run("run", "Run scenarios and print what came of each variant as TAP 13.", &o, argc,
+		   argv);
+}
+
+int cmd_explore(int argc, char **argv)
+{
+	struct options o = { .strategy = "all", .no_schedules = true };
+
+	return run("explore",
+		   "Run the sessions of scenarios in all interleavings, or as --strategy says, without "
+		   "their schedules. What is found is replayed in every MMU. Prints what daxsim run "
+		   "prints.", &o, argc, argv);
 }

@@ -14,6 +14,8 @@ static const struct subcommand {
 	const char *what;
 } subcommands[] = {
 	{ "run", cmd_run, "run scenario scripts on real page faults" },
+	{ "explore", cmd_explore, "run scenarios in every interleaving of their sessions" },
+	{ "hunt", cmd_hunt, "explore mixes of sessions on every file system and kernel version" },
 	{ "matrix", cmd_matrix, "show which patch is needed against which bug, on which file system" },
 	{ "locks", cmd_locks, "show in which order scenarios take locks" },
 	{ "points", cmd_points, "list the places where a schedule can hold a step" },

@@ -156,17 +156,6 @@ int falloc_zero_edges(struct inode *inode, s64 start, s64 end)
 	return err;
 }
 
-/* XFS zeroes what was stored past i_size, as it does before write(2). */
-static int grow(struct inode *inode, s64 size)
-{
-	const struct fs_ops *ops = inode->i_sb->ops;
-	int err = ops->write_begin ? ops->write_begin(inode, size) : 0;
-
-	if (!err)
-		i_size_write(inode, size);
-	return err;
-}
-
 /* What a failed fallocate left past i_size goes; what one with KEEP_SIZE put there stays. */
 static void give_back(struct inode *inode)
 {
@@ -203,12 +192,12 @@ static int preallocate(struct inode *inode, u32 mode, s64 start, s64 end)
 	}
 	if (!err)
 		err = ops->fit_tree(inode);
-	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > inode->i_size)
-		err = grow(inode, end);
 	if (mode & FALLOC_FL_KEEP_SIZE)
 		inode->i_prealloc_end = max_t(u64, inode->i_prealloc_end, behind);
 	else if (err)
 		give_back(inode);
+	else if (end > inode->i_size)
+		i_size_write(inode, end);
 	ops->trans_end(inode);
 	return err;
 }

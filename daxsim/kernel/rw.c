@@ -23,7 +23,8 @@ size_t iter_get(struct iov_iter *from, struct super_block *sb, u8 *buf, size_t n
 		memcpy(buf, from->kbuf, good);
 	else
 		memset(buf, from->fill, good);
-	from->kbuf += from->kbuf ? good : 0;
+	if (from->kbuf)
+		from->kbuf += good;
 	from->uaddr += good;
 	from->count -= good;
 	return good;
@@ -37,7 +38,8 @@ size_t iter_put(struct iov_iter *to, struct super_block *sb, u8 *buf, size_t n)
 		good = copy_user(to->uaddr, buf, good, true);
 	else if (to->kbuf)
 		memcpy(to->kbuf, buf, good);
-	to->kbuf += to->kbuf ? good : 0;
+	if (to->kbuf)
+		to->kbuf += good;
 	to->uaddr += good;
 	to->count -= good;
 	return good;

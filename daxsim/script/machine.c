@@ -398,6 +398,7 @@ static void cmd_fiemap(struct machine *m, const struct cmd *cmd, struct outcome 
 	if (!f)
 		return;
 	map = &f->file.inode->extents;
+	point(P_extent_lookup, P_READ, obj(OBJ_EXTENT, f->file.inode->i_ino, EXTENT_ALL));
 	out->room = (map->nr_extents + 1) * sizeof(*out->extents);
 	out->extents = arena_alloc(&m->sim.arena, out->room);
 	if (!out->extents)
@@ -418,7 +419,7 @@ static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *o
 
 	if (!f)
 		return;
-	out->fields[0] = f->file.inode->i_size;
+	out->fields[0] = i_size_read(f->file.inode);
 	out->fields[1] = i_blocks(f->file.inode);
 	out->fields[2] = f->file.inode->i_nlink;
 	out->fields[3] = f->file.inode->i_mtime;

@@ -252,6 +252,11 @@ static void parse_final(struct parser *p)
 	p->finals_tail = &final->next;
 }
 
+static void parse_explore_item(struct parser *p)
+{
+	parse_explore(p, &p->s->explore);
+}
+
 static const struct item {
 	const char *name;
 	bool once;
@@ -261,7 +266,7 @@ static const struct item {
 	{ "fs", false, parse_fs },	      { "expect", true, parse_expect },
 	{ "ignore", false, parse_ignore },    { "setup", true, parse_setup },
 	{ "session", false, parse_session },  { "schedule", false, parse_schedule },
-	{ "final", false, parse_final },
+	{ "final", false, parse_final },      { "explore", true, parse_explore_item },
 };
 
 static const struct name_table item_names = NAME_TABLE(items);

@@ -203,4 +203,7 @@ void parse_entries(struct parser *p, struct schedule *schedule, const struct pos
 /** resolve_schedule() - bind its words to steps and sessions, and check their order */
 void resolve_schedule(struct parser *p, struct schedule *schedule);
 
+/** parse_explore() - a strategy, behind the word explore */
+void parse_explore(struct parser *p, struct explore_request *e);
+
 #endif

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daxsim/script/explore_scenario.h"
+#include "daxsim/script/replay.h"
+
 static const char default_schedule[] = "one after the other";
 
 static const char *schedule_name(const struct schedule_verdict *sv)
@@ -56,6 +59,20 @@ static void print_lines(const char *text, const char *prefix, FILE *to)
 	}
 }
 
+/* How a schedule that exploration found goes, by points and exactly. */
+static void print_found(const struct verdict *v, const struct schedule_verdict *sv,
+			const char *prefix, FILE *to)
+{
+	fprintf(to, "%s  ", prefix);
+	trace_print_schedule(&sv->x[0].trace, to);
+	fprintf(to, "\n%s  exactly: ", prefix);
+	schedule_print(sv->schedule, to);
+	for (unsigned int i = 0; i < v->nr_mmus; i++)
+		if (v->mmus[i] == &uffd_mmu && !sv->disagreement)
+			fputs("; confirmed on real page tables", to);
+	fputc('\n', to);
+}
+
 /* What was found, once for each invariant, and the first damage it did. */
 static void print_findings(const struct verdict *v, const char *prefix, FILE *to)
 {
@@ -77,6 +94,8 @@ static void print_findings(const struct verdict *v, const char *prefix, FILE *to
 			fprintf(to, ": %s\n", f->text);
 			if (inv == INV_LOCK_ORDER)
 				print_lines(x->lock_report, "#   ", to);
+			if (v->schedules[i].found)
+				print_found(v, &v->schedules[i], prefix, to);
 		}
 		if (x->damage)
 			fprintf(to, "%sdamage in %s: %s\n", prefix, schedule_name(&v->schedules[i]),
@@ -84,34 +103,16 @@ static void print_findings(const struct verdict *v, const char *prefix, FILE *to
 	}
 }
 
-static void print_entry(const struct sched_entry *e, FILE *to)
-{
-	if (e->type == ENTRY_COUNT) {
-		fprintf(to, "%s:%llu", e->session->name, (unsigned long long)e->count);
-		return;
-	}
-	fputs(e->step->name, to);
-	if (e->until < 0)
-		return;
-	fprintf(to, "%s%s", e->or_end ? " until " : "@",
-		e->until_lock >= 0 ? lock_class_table[e->until_lock].name :
-				     point_table[e->until].name);
-	if (e->nth > 1)
-		fprintf(to, "%s%u", e->or_end ? " " : "#", e->nth);
-	if (e->or_end)
-		fputs(" or end", to);
-}
-
-/* A schedule in the words that --schedule reads. */
-static void print_replay(const struct verdict *v, const struct schedule *schedule, FILE *to)
+static void print_replay(const struct verdict *v, const struct schedule_verdict *sv, FILE *to)
 {
 	fprintf(to, "daxsim run --fs '%s'", v->variant->text);
-	if (schedule) {
+	if (sv->schedule) {
 		fprintf(to, " --schedule '");
-		for (const struct sched_entry *e = schedule->entries; e; e = e->next) {
-			print_entry(e, to);
-			fputs(e->next ? " " : "'", to);
-		}
+		if (sv->found)
+			trace_print_schedule(&sv->x[0].trace, to);
+		else
+			schedule_print(sv->schedule, to);
+		fputc('\'', to);
 	}
 	fprintf(to, " %s", v->scenario->path);
 }
@@ -127,7 +128,7 @@ static void print_failure(const struct verdict *v, FILE *to)
 	fputc('\n', to);
 	if (sv) {
 		fprintf(to, "  schedule: %s\n  replay: ", schedule_name(sv));
-		print_replay(v, sv->schedule, to);
+		print_replay(v, sv, to);
 		fprintf(to, "\n  timeline: |\n");
 		timeline_print(v->scenario, &sv->x[0].trace, false, "    ", to);
 	}
@@ -139,19 +140,21 @@ static void print_observation(const struct verdict *v, FILE *to)
 {
 	char *variant = strdup(v->variant->text);
 	const char *often = !v->shown_in ? "Never" :
-			    v->shown_in < v->nr_schedules ? "Sometimes" : "Always";
+			    v->shown_in < v->shown_of ? "Sometimes" : "Always";
 
 	for (char *p = variant; p && *p; p++)
 		if (*p == ' ')
 			*p = ',';
-	fprintf(to, "Observation %s %s %s %s %u %u\n", v->scenario->name, variant ? variant : "?",
-		v->shown < 0 ? "violation" : invariant_table[v->shown].name, often, v->shown_in,
-		v->nr_schedules);
+	fprintf(to, "Observation %s %s %s %s %llu %llu\n", v->scenario->name,
+		variant ? variant : "?",
+		v->shown < 0 ? "violation" : invariant_table[v->shown].name, often,
+		(unsigned long long)v->shown_in, (unsigned long long)v->shown_of);
 	free(variant);
 }
 
 void report_verdict(struct report *rep, const struct verdict *v)
 {
+	unsigned int given = v->nr_schedules - v->nr_found;
 	FILE *to = rep->to;
 
 	rep->passed += v->ok;
@@ -168,7 +171,18 @@ void report_verdict(struct report *rep, const struct verdict *v)
 		fprintf(to, "%.*s", (int)strcspn(v->why, "\n"), v->why);
 	fprintf(to, " (");
 	print_mmus(v, to);
-	fprintf(to, ", %u schedule%s)\n", v->nr_schedules, v->nr_schedules == 1 ? "" : "s");
+	if (given)
+		fprintf(to, ", %u schedule%s", given, given == 1 ? "" : "s");
+	if (v->explored)
+		fprintf(to, ", %s", v->explored->result.guarantee[0] ?
+			v->explored->result.guarantee : "exploration cut short");
+	fputs(")\n", to);
+	if (v->explored)
+		fprintf(to, "# explored %llu classes in %llu executions (%llu cut short), %.0f a second\n",
+			(unsigned long long)v->explored->result.classes,
+			(unsigned long long)v->explored->result.executions,
+			(unsigned long long)v->explored->result.cut,
+			v->explored->result.executions / max_t(double, v->explored->seconds, 1e-9));
 	print_findings(v, "# ", to);
 	if (!v->ok)
 		print_failure(v, to);

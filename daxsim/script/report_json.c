@@ -84,5 +84,5 @@ json_t *verdict_to_json(const struct verdict *v)
 			 bugs_to_json(v->variant), "why", text_to_json(v->why), "mmus", mmus,
 			 "schedules", schedules_to_json(v), "observation", "invariant",
 			 v->shown < 0 ? NULL : invariant_table[v->shown].name, "seen",
-			 (int)v->shown_in, "of", (int)v->nr_schedules);
+			 (int)v->shown_in, "of", (int)v->shown_of);
 }

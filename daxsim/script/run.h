@@ -13,6 +13,7 @@
 #include "daxsim/script/scenario.h"
 #include "daxsim/sim/trace.h"
 
+struct exploration;
 struct lockdep;
 
 /* A violation of an invariant, the first of its kind in an execution. */
@@ -68,6 +69,7 @@ void execution_free(struct execution *x);
 /* One schedule in every MMU that was asked for. */
 struct schedule_verdict {
 	const struct schedule *schedule;	/* NULL: sessions one after the other */
+	struct schedule *found;			/* the same, if exploration found it: owned */
 	struct execution x[MAX_MMUS];
 	char *disagreement;			/* the MMUs differ: a bug of daxsim; or NULL */
 };
@@ -83,26 +85,45 @@ struct verdict {
 	 */
 	struct lockdep *lockdeps[MAX_MMUS];
 	struct schedule_verdict *schedules;
-	unsigned int nr_schedules;
+	unsigned int nr_schedules;	/* those that were found come last */
+	unsigned int nr_found;
+	struct exploration *explored;	/* or NULL */
 	bool ok;
 	bool bad_input;
 	bool interrupted;
 	char *why;		/* not ok: in one line */
 	int culprit;		/* index of the schedule to look at, or -1 */
 	int shown;		/* enum invariant that the Observation line names, or -1: none */
-	unsigned int shown_in;	/* executions (schedules) that showed it */
+	u64 shown_in;		/* classes of executions, or schedules, that showed it */
+	u64 shown_of;		/* of how many */
+};
+
+/* What of a variant is run. */
+struct judge_how {
+	const struct mmu_ops *mmus[MAX_MMUS];
+	unsigned int nr_mmus;
+	const struct schedule *only;		/* instead of the scenario's own and of exploring; or NULL */
+	const struct explore_request *explore;	/* instead of the scenario's own; or NULL */
+	bool no_schedules;			/* only explore */
+	u64 budget;				/* executions a strategy may take; 0: EXPLORE_BUDGET */
+	FILE *progress;				/* or NULL */
+	const volatile sig_atomic_t *interrupted;	/* or NULL */
 };
 
 /**
- * judge() - run a variant in all its schedules and MMUs
+ * judge_as() - run a variant in its schedules and MMUs, and explore it
  * @s: the scenario
  * @v: the variant
- * @only: a schedule to run instead of the scenario's own, or NULL
- * @mmus: the MMUs
- * @nr_mmus: how many, 1 or 2
- * @interrupted: as for execute()
+ * @how: what to run
  * @verdict: filled in; verdict_free() it
+ *
+ * Exploration runs in the soft MMU. Each thing it finds becomes one more
+ * schedule, which runs in every MMU: so it is confirmed, or daxsim is wrong.
  */
+void judge_as(const struct scenario *s, const struct variant *v, const struct judge_how *how,
+	      struct verdict *verdict);
+
+/** judge() - the same with everything as the scenario says; @only: one schedule instead, or NULL */
 void judge(const struct scenario *s, const struct variant *v, const struct schedule *only,
 	   const struct mmu_ops *const *mmus, unsigned int nr_mmus,
 	   const volatile sig_atomic_t *interrupted, struct verdict *verdict);

@@ -13,6 +13,7 @@
 #include "daxsim/kernel/inject.h"
 #include "daxsim/kernel/profile.h"
 #include "daxsim/sim/arena.h"
+#include "daxsim/sim/explore.h"
 #include "daxsim/sim/invariant.h"
 #include "daxsim/sim/types.h"
 
@@ -193,6 +194,15 @@ struct variant {
 	struct variant *next;
 };
 
+/* explore ...: how the interleavings of the sessions are searched. */
+struct explore_request {
+	enum explore_strategy strategy;
+	u32 bound;		/* preempt N, pct D */
+	u64 runs;		/* pct, random */
+	u64 seed;
+	bool wanted;
+};
+
 enum final_mode {
 	FINAL_ALWAYS,
 	FINAL_SOMETIMES,
@@ -223,6 +233,7 @@ struct scenario {
 	struct session *sessions;
 	u32 nr_sessions;
 	struct schedule *schedules;	/* none: the sessions run one after the other */
+	struct explore_request explore;
 	struct final *finals;
 	u64 ignored;		/* bit per enum invariant: not judged here */
 	enum expectation expect;	/* of variants that do not say it themselves */
@@ -272,5 +283,17 @@ struct schedule *scenario_parse_schedule(struct scenario *s, const char *text, F
  * Return: the variant, living as long as @s, or NULL.
  */
 struct variant *scenario_parse_variant(struct scenario *s, const char *text, FILE *errors);
+
+/**
+ * scenario_parse_explore() - read a strategy given on the command line
+ * @s: the scenario
+ * @text: "all", "preempt 2", "pct 3 runs 10000 seed 1", ... as behind explore in a file
+ * @how: filled in
+ * @errors: where one message goes if it is wrong
+ *
+ * Return: 0 or -EINVAL.
+ */
+int scenario_parse_explore(struct scenario *s, const char *text, struct explore_request *how,
+			   FILE *errors);
 
 #endif

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daxsim/script/run.h"
+#include "daxsim/script/explore_scenario.h"
 #include "daxsim/sim/lockdep.h"
+
+typedef unsigned long long ull;	/* for printf */
 
 /* The first reason stays. */
 __printf(3, 4) static void fail(struct verdict *v, int culprit, const char *fmt, ...)
@@ -53,37 +55,43 @@ static bool applies(const struct final *f, const struct variant *v)
 }
 
 /*
- * In how many executions, of *total, the commands of a final came to what they
- * ask for; *culprit is set to the first of which @blame is true.
+ * In how many executions the commands of a final came to what they ask for: the
+ * schedules of the scenario, and what was explored. Not every interleaving of a
+ * variant with a bug shows it, so of those only "sometimes" asks anything.
  */
-static unsigned int count_final(const struct verdict *v, unsigned int index, bool blame,
-				unsigned int *total, int *culprit)
+static u64 count_final(const struct verdict *v, const struct final *f, unsigned int index,
+		       u64 *total, int *culprit)
 {
-	unsigned int n = 0;
+	bool blame = f->mode == FINAL_NEVER;
+	u64 n = 0;
 
 	*total = 0;
-	for (unsigned int i = v->nr_schedules; i-- > 0;) {
+	for (unsigned int i = v->nr_schedules - v->nr_found; i-- > 0;) {
 		const struct execution *x = &v->schedules[i].x[0];
 		bool ended_so = x->finals >> index & 1;
 
 		if (!x->ran_finals)
 			continue;
-		(*total)++;
+		++*total;
 		n += ended_so;
 		if (ended_so == blame)
 			*culprit = i;
+	}
+	if (v->explored && (v->variant->expect == EXPECT_CLEAN || f->mode == FINAL_SOMETIMES)) {
+		*total += v->explored->finals_run;
+		n += v->explored->finals[index];
 	}
 	return n;
 }
 
 static void judge_finals(struct verdict *v)
 {
-	unsigned int index = 0, total;
-	int culprit = -1;
+	unsigned int index = 0;
 
 	for (const struct final *f = v->scenario->finals; f; f = f->next, index++) {
-		unsigned int n = count_final(v, index, f->mode == FINAL_NEVER, &total, &culprit);
 		bool excused = f->condition == FINAL_IF_ANY && v->variant->expect == EXPECT_BUG;
+		int culprit = -1;
+		u64 total, n = count_final(v, f, index, &total, &culprit);
 
 		if (!applies(f, v->variant) || !total)
 			continue;
@@ -91,12 +99,13 @@ static void judge_finals(struct verdict *v)
 			fail(v, culprit, "%s:%u: final sometimes: no execution ended so",
 			     v->scenario->path, f->pos.line);
 		else if (f->mode == FINAL_NEVER && n && !excused)
-			fail(v, culprit, "%s:%u: final never: %u of %u executions ended so",
-			     v->scenario->path, f->pos.line, n, total);
+			fail(v, culprit, "%s:%u: final never: %llu of %llu executions ended so",
+			     v->scenario->path, f->pos.line, (ull)n, (ull)total);
 		else if (f->mode == FINAL_ALWAYS && n < total && !excused)
-			fail(v, culprit, "%s:%u: final: %u of %u executions did not end so: %s",
-			     v->scenario->path, f->pos.line, total - n, total,
-			     v->schedules[culprit].x[0].final_note);
+			fail(v, culprit, "%s:%u: final: %llu of %llu executions did not end so%s%s",
+			     v->scenario->path, f->pos.line, (ull)(total - n), (ull)total,
+			     culprit < 0 ? "" : ": ",
+			     culprit < 0 ? "" : v->schedules[culprit].x[0].final_note);
 	}
 }
 
@@ -123,20 +132,21 @@ static void judge_findings(struct verdict *v)
 		bool expected = var->expect == EXPECT_BUG && var->bugs >> inv & 1;
 
 		if (expected && !n)
-			fail(v, -1, "expected bug %s, but no schedule showed it",
-			     invariant_table[inv].name);
-		else if (n && (var->expect == EXPECT_CLEAN || (!expected && inv == INV_DEADLOCK)))
+			fail(v, -1, "expected bug %s, but no %s showed it", invariant_table[inv].name,
+			     v->explored ? "interleaving" : "schedule");
+		else if (n && (var->expect == EXPECT_CLEAN ||
+			       (!expected && inv == INV_DEADLOCK && !v->schedules[culprit].found)))
 			fail(v, culprit, "%s: %s", invariant_table[inv].name,
 			     v->schedules[culprit].x[0].findings[inv].text);
 		if ((expected || (n && var->expect == EXPECT_CLEAN)) && v->shown < 0) {
 			v->shown = inv;
-			v->shown_in = n;
+			v->shown_in = v->explored ? v->explored->findings[inv].classes : n;
 		}
 	}
 }
 
-static void run_one(struct verdict *v, const struct schedule *schedule,
-		    const volatile sig_atomic_t *interrupted)
+static struct schedule_verdict *run_one(struct verdict *v, const struct schedule *schedule,
+					const volatile sig_atomic_t *interrupted)
 {
 	struct schedule_verdict *sv = &v->schedules[v->nr_schedules];
 	int index = v->nr_schedules++;
@@ -158,24 +168,87 @@ static void run_one(struct verdict *v, const struct schedule *schedule,
 	for (unsigned int i = 0; i < v->nr_mmus; i++)
 		if (sv->x[i].failure)
 			fail(v, index, "%s", sv->x[i].failure);
+	return sv;
 }
 
-void judge(const struct scenario *s, const struct variant *v, const struct schedule *only,
-	   const struct mmu_ops *const *mmus, unsigned int nr_mmus,
-	   const volatile sig_atomic_t *interrupted, struct verdict *verdict)
+/* Run the schedule of a finding in every MMU; @inv: what must show, or -1. */
+static void confirm(struct verdict *v, const struct explore_finding *f, int inv,
+		    const volatile sig_atomic_t *interrupted)
 {
-	unsigned int nr = 1;
+	struct schedule *schedule = finding_schedule(v->scenario, f);
+	struct schedule_verdict *sv;
+
+	if (!schedule || v->bad_input || v->interrupted) {
+		free(schedule);
+		return;
+	}
+	sv = run_one(v, schedule, interrupted);
+	sv->found = schedule;
+	v->nr_found++;
+	for (unsigned int i = 0; i < v->nr_mmus && inv >= 0; i++)
+		if (!sv->x[i].findings[inv].seen && !v->bad_input && !v->interrupted)
+			fail(v, v->nr_schedules - 1,
+			     "bug of daxsim: exploration found %s, but its schedule does not show it in %s",
+			     invariant_table[inv].name, v->mmus[i]->name);
+}
+
+static void explore_variant(struct verdict *v, const struct explore_request *request,
+			    const struct judge_how *how)
+{
+	const struct explore_limits limits = {
+		.executions = how->budget, .progress = how->progress,
+		.interrupted = how->interrupted,
+	};
+	struct exploration *x = calloc(1, sizeof(*x));
+
+	v->explored = x;
+	if (!x) {
+		fail(v, -1, "out of memory");
+		return;
+	}
+	if (explore_scenario(v->scenario, v->variant, request, &limits, x)) {
+		fail(v, -1, "%s", x->failure);
+		return;
+	}
+	for (int inv = 0; inv < NR_INVARIANTS; inv++)
+		if (x->findings[inv].classes)
+			confirm(v, &x->findings[inv], inv, how->interrupted);
+	if (x->mismatch.classes && v->variant->expect == EXPECT_CLEAN)
+		confirm(v, &x->mismatch, -1, how->interrupted);
+	v->interrupted |= how->interrupted && *how->interrupted;
+	v->shown_of = x->result.classes;
+}
+
+static void run_schedules(struct verdict *v, const struct judge_how *how, bool explores)
+{
+	const struct schedule *sch = v->scenario->schedules;
+
+	if (how->only || (!sch && !explores)) {
+		run_one(v, how->only, how->interrupted);
+		return;
+	}
+	for (; sch && !how->no_schedules && !v->bad_input && !v->interrupted; sch = sch->next)
+		run_one(v, sch, how->interrupted);
+}
+
+void judge_as(const struct scenario *s, const struct variant *v, const struct judge_how *how,
+	      struct verdict *verdict)
+{
+	const struct explore_request *request = how->explore;
+	unsigned int nr = 1 + NR_INVARIANTS + 1;
 	bool memory;
 
+	if (!request && s->explore.wanted && !how->only)
+		request = &s->explore;
 	for (const struct schedule *sch = s->schedules; sch; sch = sch->next)
 		nr++;
 	*verdict = (struct verdict){
-		.scenario = s, .variant = v, .nr_mmus = nr_mmus, .culprit = -1, .shown = -1,
+		.scenario = s, .variant = v, .nr_mmus = how->nr_mmus, .culprit = -1, .shown = -1,
 		.schedules = calloc(nr, sizeof(struct schedule_verdict)),
 	};
-	memcpy(verdict->mmus, mmus, nr_mmus * sizeof(*mmus));
+	memcpy(verdict->mmus, how->mmus, sizeof(verdict->mmus));
 	memory = verdict->schedules;
-	for (unsigned int i = 0; i < nr_mmus; i++) {
+	for (unsigned int i = 0; i < how->nr_mmus; i++) {
 		verdict->lockdeps[i] = lockdep_create();
 		memory &= !!verdict->lockdeps[i];
 	}
@@ -183,19 +256,25 @@ void judge(const struct scenario *s, const struct variant *v, const struct sched
 		fail(verdict, -1, "out of memory");
 		return;
 	}
-	if (only || !s->schedules)
-		run_one(verdict, only, interrupted);
-	else
-		for (const struct schedule *sch = s->schedules; sch; sch = sch->next) {
-			run_one(verdict, sch, interrupted);
-			if (verdict->bad_input || verdict->interrupted)
-				break;
-		}
-	if (verdict->bad_input || verdict->interrupted)
+	run_schedules(verdict, how, request);
+	verdict->shown_of = verdict->nr_schedules;
+	if (request && !verdict->bad_input && !verdict->interrupted)
+		explore_variant(verdict, request, how);
+	if (verdict->bad_input || (verdict->interrupted && !verdict->explored))
 		return;
 	judge_finals(verdict);
 	judge_findings(verdict);
 	verdict->ok = !verdict->why;
+}
+
+void judge(const struct scenario *s, const struct variant *v, const struct schedule *only,
+	   const struct mmu_ops *const *mmus, unsigned int nr_mmus,
+	   const volatile sig_atomic_t *interrupted, struct verdict *verdict)
+{
+	struct judge_how how = { .nr_mmus = nr_mmus, .only = only, .interrupted = interrupted };
+
+	memcpy(how.mmus, mmus, nr_mmus * sizeof(*mmus));
+	judge_as(s, v, &how, verdict);
 }
 
 void verdict_free(struct verdict *verdict)
@@ -204,7 +283,11 @@ void verdict_free(struct verdict *verdict)
 		for (unsigned int j = 0; j < verdict->nr_mmus; j++)
 			execution_free(&verdict->schedules[i].x[j]);
 		free(verdict->schedules[i].disagreement);
+		free(verdict->schedules[i].found);
 	}
+	if (verdict->explored)
+		exploration_free(verdict->explored);
+	free(verdict->explored);
 	for (unsigned int i = 0; i < verdict->nr_mmus; i++)
 		lockdep_destroy(verdict->lockdeps[i]);
 	free(verdict->schedules);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files that explore a scenario share: its machine and its sessions as they walk. */
+#ifndef DAXSIM_EXPLORE_PRIVATE_H
+#define DAXSIM_EXPLORE_PRIVATE_H
+
+#include "daxsim/script/explore_scenario.h"
+#include "daxsim/sim/snapshot.h"
+
+/* A session while it is explored: always before its next event, or at its end. */
+struct walker {
+	struct explorer *x;
+	struct task *task;
+	const struct session *session;
+	const struct step *step;	/* the one it is in; NULL: it has ended */
+	struct explore_event next;	/* what it announced; the second access is looked up */
+	bool first_event;		/* of its step: a new chunk begins with it */
+	u32 passed;			/* points passed that no chunk counts yet */
+	u32 total;			/* points passed that chunks count, in this execution */
+};
+
+struct explorer {
+	const struct scenario *s;
+	const struct variant *v;
+	struct exploration *out;
+	struct explore_limits limits;
+	double begun;			/* the strategy at hand, seconds */
+	struct machine m;
+	struct machine names;		/* the machine's tables as they were saved */
+	struct snapshot snapshot;
+	struct walker walkers[MAX_SESSIONS];
+	struct task *helper;		/* runs setup and final commands */
+	const struct cmd *helper_cmds;
+
+	/* The execution at hand. */
+	struct chunk chunks[MAX_CHUNKS];
+	u32 nr_chunks;
+	u64 seen;			/* bit per invariant */
+	char texts[NR_INVARIANTS][256];
+	char mismatch[256];
+	bool judging;			/* command results count */
+	bool matched;
+};
+
+
+/* The interface of the explorer, struct explore_program; @data is a struct explorer. */
+void walk_reset(void *data);
+u32 walk_enabled(void *data, u32 *unfinished);
+void walk_pending(void *data, unsigned int thread, struct explore_event *e);
+void walk_step(void *data, unsigned int thread, struct explore_event *e);
+
+/** walk_set_up() - make sessions, run the setup commands, save the machine. False: it failed */
+bool walk_set_up(struct explorer *x);
+
+/** walk_helper() - run setup or final commands; false if they wait for ever */
+bool walk_helper(struct explorer *x, const struct cmd *cmds);
+
+/** walk_stuck() - report a deadlock of the sessions as they are */
+void walk_stuck(struct explorer *x);
+
+/**
+ * simplify() - make the schedule of a finding as simple as it gets
+ * @x: the explorer, with its machine saved
+ * @f: the finding
+ * @inv: enum invariant that must go on showing, or -1: a command's wrong result
+ *
+ * Sessions that are not needed are left out; then parts of one session are put
+ * together as long as the same thing shows with fewer preemptions.
+ */
+void simplify(struct explorer *x, struct explore_finding *f, int inv);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All interleavings of a scenario's sessions. Every session runs all its steps;
+ * the explorer decides at each announced access who goes next. Runs in the soft
+ * MMU; what it finds is replayed elsewhere by its schedule.
+ */
+#ifndef DAXSIM_EXPLORE_SCENARIO_H
+#define DAXSIM_EXPLORE_SCENARIO_H
+
+#include "daxsim/script/run.h"
+#include "daxsim/sim/explore.h"
+
+#define MAX_CHUNKS 256	/* of a schedule that is kept */
+
+/* A session passes a number of points: SESSION:COUNT. */
+struct chunk {
+	u8 session;		/* index */
+	u32 count;
+};
+
+/* Something that went wrong in some executions. */
+struct explore_finding {
+	u64 classes;		/* that showed it */
+	char text[256];		/* in the execution below */
+	u32 preemptions;	/* the fewest */
+	u32 nr_chunks;
+	struct chunk chunks[MAX_CHUNKS];
+};
+
+/* How long it may take. */
+struct explore_limits {
+	u64 executions;		/* of one strategy; 0: EXPLORE_BUDGET */
+	FILE *progress;		/* where a line about progress goes; NULL: nowhere */
+	const volatile sig_atomic_t *interrupted;	/* may be NULL */
+};
+
+#define EXPLORE_BUDGET 2000000ULL
+
+struct exploration {
+	struct explore_result result;	/* of the last strategy; executions of all */
+	struct explore_finding findings[NR_INVARIANTS];
+	struct explore_finding mismatch;	/* a command came to something else */
+	u64 finals[MAX_FINALS];		/* classes in which its commands came to what they ask for */
+	u64 finals_run;			/* classes that got as far */
+	u64 shown;			/* classes with any finding that is not ignored */
+	double seconds;
+	char *failure;			/* set-up went wrong, or a bug of daxsim; NULL: nothing */
+	bool bad_input;
+};
+
+/**
+ * explore_scenario() - run a variant in many interleavings
+ * @s: the scenario
+ * @v: the variant
+ * @how: the strategy. When "all" turns out too much, what follows is a ladder of
+ *	preemption bounds 0 to 3 and then PCT with d = 3
+ * @limits: executions a strategy may take, progress and interruption
+ * @x: filled in, of any size; exploration_free() it
+ *
+ * Return: 0, or a negative errno with x->failure set.
+ */
+int explore_scenario(const struct scenario *s, const struct variant *v,
+		     const struct explore_request *how, const struct explore_limits *limits,
+		     struct exploration *x);
+
+/** exploration_free() - drop what an exploration holds */
+void exploration_free(struct exploration *x);
+
+/**
+ * finding_schedule() - the schedule of a finding, as execute() wants it
+ * @s: the scenario
+ * @f: a finding with at least one class
+ *
+ * Return: a schedule called "explored", in one piece to free(); NULL without memory.
+ */
+struct schedule *finding_schedule(const struct scenario *s, const struct explore_finding *f);
+
+#endif

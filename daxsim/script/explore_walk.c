@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+/* A scenario as a program for the explorer: sessions are its threads, accesses its events. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daxsim/script/explore_private.h"
+#include "daxsim/sim/check.h"
+
+static void run_commands(struct explorer *x, const struct cmd *cmd)
+{
+	for (; cmd; cmd = cmd->next) {
+		struct outcome out;
+
+		machine_command(&x->m, cmd, &out);
+		if (!outcome_matches(cmd, &out)) {
+			x->matched = false;
+			if (x->judging && !x->mismatch[0]) {
+				char got[80], want[80];
+
+				snprintf(x->mismatch, sizeof(x->mismatch),
+					 "%s:%u:%u: %.60s gave %s, expected %s", x->s->path,
+					 cmd->pos.line, cmd->pos.col, cmd->text,
+					 outcome_print(cmd, &out, got, sizeof(got)),
+					 result_print(cmd, want, sizeof(want)));
+			}
+		}
+		outcome_free(&x->m, &out);
+	}
+}
+
+static void walker_work(struct task *t, void *arg)
+{
+	struct walker *w = arg;
+
+	(void)t;
+	run_commands(w->x, w->step->cmds);
+}
+
+/* Every access is an event: stop before it. */
+static bool stop_at_access(void *data, struct task *t, enum point_id id, enum point_kind kind,
+			   u64 object)
+{
+	static const u8 kinds[] = {
+		[P_READ] = EXPLORE_READ, [P_WRITE] = EXPLORE_WRITE, [P_LOCK] = EXPLORE_LOCK,
+		[P_RLOCK] = EXPLORE_RLOCK, [P_UNLOCK] = EXPLORE_UNLOCK, [P_WAIT] = EXPLORE_WAIT,
+	};
+	struct explorer *x = data;
+	struct walker *w = &x->walkers[t->id - 1];
+
+	(void)id;
+	if (t == x->helper)
+		return false;
+	if (kind == P_MARK) {
+		w->passed++;
+		return false;
+	}
+	w->next = (struct explore_event){ .object = { object }, .kind = { kinds[kind] } };
+	if (kind == P_UNLOCK && t->at_mode == LOCK_SHARED)
+		w->next.kind[0] = EXPLORE_RUNLOCK;
+	return true;
+}
+
+/* A load or store is about the bytes behind its PTE too, whichever block that is by now. */
+void walk_pending(void *data, unsigned int thread, struct explore_event *e)
+{
+	struct explorer *x = data;
+	const struct walker *w = &x->walkers[thread];
+	const struct task *t = w->task;
+	const struct vma *vma;
+	const struct pte *pte;
+
+	*e = w->next;
+	if (!t->touching)
+		return;
+	vma = find_vma(t->mm, t->touching);
+	if (!vma)
+		return;
+	pte = &vma->pte[(t->touching - vma->start) >> PAGE_SHIFT];
+	if (pte->kind != PTE_PFN)
+		return;
+	e->object[1] = obj(OBJ_BLOCK, 0, pte->pfn);
+	e->kind[1] = t->touching_write ? EXPLORE_WRITE : EXPLORE_READ;
+}
+
+static void end_chunk(struct explorer *x, struct walker *w, bool new_chunk)
+{
+	u8 session = w->session->index;
+
+	if ((new_chunk || !x->nr_chunks || x->chunks[x->nr_chunks - 1].session != session) &&
+	    x->nr_chunks < MAX_CHUNKS)
+		x->chunks[x->nr_chunks++] = (struct chunk){ session, 0 };
+	x->chunks[x->nr_chunks - 1].count += w->passed;
+	w->total += w->passed;
+	w->passed = 0;
+}
+
+/* Go on to the next event; steps that end on the way are followed by the next. */
+static void advance(struct explorer *x, struct walker *w)
+{
+	while (sched_run(w->task) == TASK_IDLE) {
+		/* A step without a single access still has to be named in a replay. */
+		if (w->first_event)
+			w->passed += !w->passed;
+		end_chunk(x, w, w->first_event);
+		w->step = w->step->next;
+		w->first_event = true;
+		if (!w->step)
+			return;
+		sched_start(w->task, walker_work, w);
+	}
+}
+
+void walk_step(void *data, unsigned int thread, struct explore_event *e)
+{
+	struct explorer *x = data;
+	struct walker *w = &x->walkers[thread];
+	const struct step *was = w->step;
+
+	walk_pending(x, thread, e);
+	w->passed++;
+	end_chunk(x, w, w->first_event);
+	w->first_event = false;
+	advance(x, w);
+	if (w->step == was)
+		end_chunk(x, w, false);
+}
+
+u32 walk_enabled(void *data, u32 *unfinished)
+{
+	struct explorer *x = data;
+	u32 can = 0, not_done = 0;
+
+	for (u32 i = 0; i < x->s->nr_sessions; i++) {
+		const struct walker *w = &x->walkers[i];
+		const struct task *t = w->task;
+
+		if (!w->step)
+			continue;
+		not_done |= 1U << i;
+		if (w->next.kind[0] == EXPLORE_READ || w->next.kind[0] == EXPLORE_WRITE ||
+		    w->next.kind[0] == EXPLORE_UNLOCK || w->next.kind[0] == EXPLORE_RUNLOCK ||
+		    !lock_conflicts(t->at_lock, t->at_mode))
+			can |= 1U << i;
+	}
+	*unfinished = not_done;
+	return can;
+}
+
+/* The tables of names, which lie in struct machine behind the machine proper. */
+static void copy_names(struct machine *to, const struct machine *from)
+{
+	memcpy((char *)to + sizeof(to->sim), (const char *)from + sizeof(from->sim),
+	       sizeof(*to) - sizeof(to->sim));
+}
+
+void walk_reset(void *data)
+{
+	struct explorer *x = data;
+
+	snapshot_restore(&x->snapshot);
+	copy_names(&x->m, &x->names);
+	x->nr_chunks = 0;
+	x->seen = 0;
+	x->mismatch[0] = '\0';
+	x->judging = true;
+	for (u32 i = 0; i < x->s->nr_sessions; i++) {
+		struct walker *w = &x->walkers[i];
+
+		w->step = w->session->steps;
+		w->passed = w->total = 0;
+		w->first_event = true;
+		if (!w->step)
+			continue;
+		sched_start(w->task, walker_work, w);
+		advance(x, w);
+	}
+}
+
+static void helper_work(struct task *t, void *arg)
+{
+	struct explorer *x = arg;
+
+	(void)t;
+	run_commands(x, x->helper_cmds);
+}
+
+bool walk_helper(struct explorer *x, const struct cmd *cmds)
+{
+	x->matched = true;
+	x->helper_cmds = cmds;
+	sched_start(x->helper, helper_work, x);
+	return sched_run(x->helper) == TASK_IDLE;
+}
+
+bool walk_set_up(struct explorer *x)
+{
+	struct mm *mm = machine_mm(&x->m, "main");
+
+	x->helper = mm ? sched_add_task(&x->m.sim, "setup", mm) : NULL;
+	for (const struct session *s = x->s->sessions; s; s = s->next) {
+		struct walker *w = &x->walkers[s->index];
+
+		mm = machine_mm(&x->m, s->process);
+		w->x = x;
+		w->session = s;
+		w->task = mm ? sched_add_task(&x->m.sim, s->name, mm) : NULL;
+		if (!w->task)
+			return false;
+	}
+	if (!x->helper)
+		return false;
+	x->m.sim.sched.hold = stop_at_access;
+	x->m.sim.sched.hold_data = x;
+	x->judging = true;
+	if (!walk_helper(x, x->s->setup) || !x->matched)
+		return false;
+	copy_names(&x->names, &x->m);
+	return !snapshot_take(&x->snapshot, &x->m.sim);
+}
+
+void walk_stuck(struct explorer *x)
+{
+	char graph[200];
+
+	for (u32 i = 0; i < x->s->nr_sessions; i++) {
+		struct walker *w = &x->walkers[i];
+
+		if (!w->step)
+			continue;
+		w->task->waiting = w->task->at_lock;
+		w->task->wait_mode = w->task->at_mode;
+		w->task->state = TASK_BLOCKED;
+	}
+	sched_wait_graph(&x->m.sim.sched, graph, sizeof(graph));
+	check_report(x->m.sim.check, INV_DEADLOCK, "%s", graph);
+}
