@@ -58,14 +58,6 @@ static int ext4_fit_tree(struct inode *inode)
 	return set_meta_blocks(inode, leaves + index);
 }
 
-/* Conversion splits extents; the tree may need a node more. */
-static int ext4_convert_unwritten(struct inode *inode, u64 first, u64 end)
-{
-	int err = convert_unwritten(inode, first, end);
-
-	return err ? err : ext4_fit_tree(inode);
-}
-
 /*
  * What v11 hands to the fault path with an unwritten extent (p5). An extent
  * that cannot be: the end of the range has to be a block number too, which is
@@ -81,7 +73,7 @@ static void ext4_end_io_unwritten(struct buffer_head *bh, bool uptodate)
 	if (ext4_trans_begin(inode))
 		return;
 	if (!journal_dirty(journal_of(inode)))
-		ext4_convert_unwritten(inode, bh->b_iblock, bh->b_iblock + len);
+		convert_unwritten(inode, bh->b_iblock, bh->b_iblock + len);
 	ext4_trans_end(inode);
 }
 
@@ -217,8 +209,8 @@ static int ext4_write_end(struct inode *inode, s64 pos, s64 len)
 
 	if (err)
 		return err;
-	err = ext4_convert_unwritten(inode, (u64)pos >> PAGE_SHIFT,
-				     DIV_ROUND_UP((u64)(pos + len), PAGE_SIZE));
+	err = convert_unwritten(inode, (u64)pos >> PAGE_SHIFT,
+				DIV_ROUND_UP((u64)(pos + len), PAGE_SIZE));
 	ext4_trans_end(inode);
 	return err;
 }

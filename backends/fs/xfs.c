@@ -47,8 +47,6 @@ static int convert(struct inode *inode, u64 first, u64 end)
 	if (err)
 		return err;
 	err = convert_unwritten(inode, first, end);
-	if (!err)
-		err = xfs_fit_tree(inode);
 	xfs_trans_end(inode);
 	return err;
 }

@@ -156,7 +156,7 @@ bool lock_is_held(const struct lock *lock)
 {
 	const struct task *t = current;
 
-	for (unsigned int i = 0; i < t->nr_held; i++)
+	for (unsigned int i = 0; t && i < t->nr_held; i++)
 		if (t->held[i].lock == lock)
 			return true;
 	return false;

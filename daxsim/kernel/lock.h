@@ -116,7 +116,7 @@ void lock_wait(struct lock *lock, enum lock_mode mode);
 void lock_disown(struct lock *lock);
 void lock_adopt(struct lock *lock);
 
-/** lock_is_held() - whether the current session holds it in any mode */
+/** lock_is_held() - whether the current session, if there is one, holds it in any mode */
 bool lock_is_held(const struct lock *lock);
 
 /** lock_conflicts() - whether a lock could not be granted in @mode now */
