@@ -19,6 +19,7 @@ struct options {
 	const char *schedule;
 	const char *strategy;	/* explore so, whatever the scenario says; or NULL */
 	bool no_schedules;
+	bool outcomes;
 	u64 budget;
 	bool trace;
 	bool json;
@@ -35,6 +36,7 @@ static const struct argp_option option_table[] = {
 	{ "fs", 'f', "VARIANT", 0, "run as 'ext2@v11 -recheck-i_size' instead of the scenario's fs lines; may be repeated", 0 },
 	{ "schedule", 's', "SCHEDULE", 0, "run 'store@dax_insert_mapping shrink store' or 'fault:6 trunc:11' instead of the scenario's schedules", 0 },
 	{ "strategy", 'x', "STRATEGY", 0, "explore interleavings: 'all', 'preempt 2', 'pct 3 runs 10000 seed 1', 'random', 'naive'", 0 },
+	{ "outcomes", 'o', NULL, 0, "explore: list the distinct ends of executions, each with a witness", 0 },
 	{ "budget", 'b', "N", 0, "executions a strategy may take before a cheaper one follows (2000000)", 0 },
 	{ "trace", 't', NULL, 0, "print every execution, point by point", 0 },
 	{ "json", 'j', NULL, 0, "one JSON document instead of TAP", 0 },
@@ -62,6 +64,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'x':
 		o->strategy = arg;
+		break;
+	case 'o':
+		o->outcomes = true;
 		break;
 	case 'b':
 		o->budget = strtoull(arg, &end, 10);
@@ -94,7 +99,8 @@ static int run_file(const char *path, void *data)
 	struct scenario *s = scenario_load(path, stderr);
 	struct explore_request request;
 	struct judge_how how = {
-		.nr_mmus = o->nr_mmus, .no_schedules = o->no_schedules, .budget = o->budget,
+		.nr_mmus = o->nr_mmus, .no_schedules = o->no_schedules, .outcomes = o->outcomes,
+		.budget = o->budget,
 		.progress = isatty(STDERR_FILENO) ? stderr : NULL, .interrupted = &interrupted,
 	};
 	const struct variant *v;

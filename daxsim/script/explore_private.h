@@ -37,6 +37,7 @@ struct explorer {
 	u64 seen;			/* bit per invariant */
 	char texts[NR_INVARIANTS][256];
 	char mismatch[256];
+	u64 results;			/* hash of what commands came to, in the order of sessions */
 	bool judging;			/* command results count */
 	bool matched;
 };

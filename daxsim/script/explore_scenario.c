@@ -7,6 +7,7 @@
 
 #include "daxsim/script/explore_private.h"
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/state.h"
 
 static void on_violation(void *data, enum invariant inv, const char *text)
 {
@@ -33,6 +34,27 @@ static void keep(struct explorer *x, struct explore_finding *f, const char *text
 	memcpy(f->chunks, x->chunks, x->nr_chunks * sizeof(*f->chunks));
 }
 
+/* Which end this execution came to, and by which schedule the first that did. */
+static void count_outcome(struct explorer *x, const struct explore_run *run, bool stuck)
+{
+	struct exploration *out = x->out;
+	u64 hash = x->results + (stuck ? 1 : state_hash(&x->m.sim));
+	struct explore_outcome *o = out->outcomes;
+
+	while (o < out->outcomes + out->nr_outcomes && o->hash != hash)
+		o++;
+	if (o == out->outcomes + MAX_OUTCOMES) {
+		out->other_outcomes++;
+		return;
+	}
+	if (o == out->outcomes + out->nr_outcomes) {
+		out->nr_outcomes++;
+		o->hash = hash;
+	}
+	o->classes++;
+	keep(x, &o->witness, "", run);
+}
+
 /* The end of an execution: what must hold at rest, and the final conditions. */
 static bool visit(void *ctx, const struct explore_run *run)
 {
@@ -48,6 +70,8 @@ static bool visit(void *ctx, const struct explore_run *run)
 	else
 		check_quiescent(x->m.sim.check);
 	x->judging = false;
+	if (x->limits.outcomes)
+		count_outcome(x, run, stuck);
 	for (const struct final *f = x->s->finals; f && !stuck; f = f->next, index++) {
 		stuck = !walk_helper(x, f->cmds);
 		x->out->finals[index] += x->matched && !stuck;

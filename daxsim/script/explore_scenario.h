@@ -30,11 +30,21 @@ struct explore_finding {
 /* How long it may take. */
 struct explore_limits {
 	u64 executions;		/* of one strategy; 0: EXPLORE_BUDGET */
+	bool outcomes;		/* tell distinct ends apart; costs time in proportion to what files hold */
 	FILE *progress;		/* where a line about progress goes; NULL: nowhere */
 	const volatile sig_atomic_t *interrupted;	/* may be NULL */
 };
 
 #define EXPLORE_BUDGET 2000000ULL
+
+#define MAX_OUTCOMES 24
+
+/* An end that executions come to: what commands returned, and what is left behind. */
+struct explore_outcome {
+	u64 hash;
+	u64 classes;		/* that came to it */
+	struct explore_finding witness;
+};
 
 struct exploration {
 	struct explore_result result;	/* of the last strategy; executions of all */
@@ -42,6 +52,9 @@ struct exploration {
 	struct explore_finding mismatch;	/* a command came to something else */
 	u64 finals[MAX_FINALS];		/* classes in which its commands came to what they ask for */
 	u64 finals_run;			/* classes that got as far */
+	struct explore_outcome outcomes[MAX_OUTCOMES];
+	u32 nr_outcomes;
+	u64 other_outcomes;		/* classes that came to further ones */
 	u64 shown;			/* classes with any finding that is not ignored */
 	double seconds;
 	char *failure;			/* set-up went wrong, or a bug of daxsim; NULL: nothing */

@@ -84,7 +84,7 @@ static void print_findings(const struct verdict *v, const char *prefix, FILE *to
 		for (int inv = 0; inv < NR_INVARIANTS; inv++) {
 			const struct finding *f = &x->findings[inv];
 
-			if (!f->seen || told >> inv & 1)
+			if (!f->seen || told >> inv & 1 || v->schedules[i].outcome)
 				continue;
 			told |= 1ULL << inv;
 			fprintf(to, "%s%s in %s", prefix, invariant_table[inv].name,
@@ -97,7 +97,7 @@ static void print_findings(const struct verdict *v, const char *prefix, FILE *to
 			if (v->schedules[i].found)
 				print_found(v, &v->schedules[i], prefix, to);
 		}
-		if (x->damage)
+		if (x->damage && !v->schedules[i].outcome)
 			fprintf(to, "%sdamage in %s: %s\n", prefix, schedule_name(&v->schedules[i]),
 				x->damage);
 	}
@@ -115,6 +115,38 @@ static void print_replay(const struct verdict *v, const struct schedule_verdict 
 		fputc('\'', to);
 	}
 	fprintf(to, " %s", v->scenario->path);
+}
+
+/* The results of an execution's sessions, in the order in which they came. */
+static void print_results(const struct trace *tr, FILE *to)
+{
+	const char *sep = "";
+
+	for (size_t i = 0; i < tr->nr; i++)
+		if (tr->events[i].type == EVENT_RESULT && tr->events[i].task &&
+		    tr->events[i].task != TRACE_NO_TASK) {
+			fprintf(to, "%s%s", sep, tr->events[i].text);
+			sep = "; ";
+		}
+	fputs(*sep ? "\n" : "nobody comes to an end\n", to);
+}
+
+static void print_outcomes(const struct verdict *v, const char *prefix, FILE *to)
+{
+	const struct exploration *x = v->explored;
+
+	for (unsigned int i = 0; i < v->nr_schedules; i++) {
+		const struct schedule_verdict *sv = &v->schedules[i];
+
+		if (!sv->outcome)
+			continue;
+		fprintf(to, "%soutcome of %llu: ", prefix, (unsigned long long)sv->outcome->classes);
+		print_results(&sv->x[0].trace, to);
+		print_found(v, sv, prefix, to);
+	}
+	if (x && x->other_outcomes)
+		fprintf(to, "%sother outcomes of %llu\n", prefix,
+			(unsigned long long)x->other_outcomes);
 }
 
 static void print_failure(const struct verdict *v, FILE *to)
@@ -184,6 +216,7 @@ void report_verdict(struct report *rep, const struct verdict *v)
 			(unsigned long long)v->explored->result.cut,
 			v->explored->result.executions / max_t(double, v->explored->seconds, 1e-9));
 	print_findings(v, "# ", to);
+	print_outcomes(v, "# ", to);
 	if (!v->ok)
 		print_failure(v, to);
 	if (rep->trace)

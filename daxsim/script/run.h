@@ -14,6 +14,7 @@
 #include "daxsim/sim/trace.h"
 
 struct exploration;
+struct explore_outcome;
 struct lockdep;
 
 /* A violation of an invariant, the first of its kind in an execution. */
@@ -71,6 +72,7 @@ struct schedule_verdict {
 	const struct schedule *schedule;	/* NULL: sessions one after the other */
 	struct schedule *found;			/* the same, if exploration found it: owned */
 	struct execution x[MAX_MMUS];
+	const struct explore_outcome *outcome;	/* what it witnesses; or NULL */
 	char *disagreement;			/* the MMUs differ: a bug of daxsim; or NULL */
 };
 
@@ -105,6 +107,7 @@ struct judge_how {
 	const struct schedule *only;		/* instead of the scenario's own and of exploring; or NULL */
 	const struct explore_request *explore;	/* instead of the scenario's own; or NULL */
 	bool no_schedules;			/* only explore */
+	bool outcomes;				/* tell the ends of executions apart */
 	u64 budget;				/* executions a strategy may take; 0: EXPLORE_BUDGET */
 	FILE *progress;				/* or NULL */
 	const volatile sig_atomic_t *interrupted;	/* or NULL */

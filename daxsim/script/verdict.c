@@ -172,15 +172,15 @@ static struct schedule_verdict *run_one(struct verdict *v, const struct schedule
 }
 
 /* Run the schedule of a finding in every MMU; @inv: what must show, or -1. */
-static void confirm(struct verdict *v, const struct explore_finding *f, int inv,
-		    const volatile sig_atomic_t *interrupted)
+static struct schedule_verdict *confirm(struct verdict *v, const struct explore_finding *f,
+					int inv, const volatile sig_atomic_t *interrupted)
 {
 	struct schedule *schedule = finding_schedule(v->scenario, f);
 	struct schedule_verdict *sv;
 
 	if (!schedule || v->bad_input || v->interrupted) {
 		free(schedule);
-		return;
+		return NULL;
 	}
 	sv = run_one(v, schedule, interrupted);
 	sv->found = schedule;
@@ -190,6 +190,7 @@ static void confirm(struct verdict *v, const struct explore_finding *f, int inv,
 			fail(v, v->nr_schedules - 1,
 			     "bug of daxsim: exploration found %s, but its schedule does not show it in %s",
 			     invariant_table[inv].name, v->mmus[i]->name);
+	return sv;
 }
 
 static void explore_variant(struct verdict *v, const struct explore_request *request,
@@ -197,7 +198,7 @@ static void explore_variant(struct verdict *v, const struct explore_request *req
 {
 	const struct explore_limits limits = {
 		.executions = how->budget, .progress = how->progress,
-		.interrupted = how->interrupted,
+		.interrupted = how->interrupted, .outcomes = how->outcomes,
 	};
 	struct exploration *x = calloc(1, sizeof(*x));
 
@@ -215,6 +216,13 @@ static void explore_variant(struct verdict *v, const struct explore_request *req
 			confirm(v, &x->findings[inv], inv, how->interrupted);
 	if (x->mismatch.classes && v->variant->expect == EXPECT_CLEAN)
 		confirm(v, &x->mismatch, -1, how->interrupted);
+	for (u32 i = 0; i < x->nr_outcomes; i++) {
+		struct schedule_verdict *sv = confirm(v, &x->outcomes[i].witness, -1,
+						      how->interrupted);
+
+		if (sv)
+			sv->outcome = &x->outcomes[i];
+	}
 	v->interrupted |= how->interrupted && *how->interrupted;
 	v->shown_of = x->result.classes;
 }
@@ -235,7 +243,7 @@ void judge_as(const struct scenario *s, const struct variant *v, const struct ju
 	      struct verdict *verdict)
 {
 	const struct explore_request *request = how->explore;
-	unsigned int nr = 1 + NR_INVARIANTS + 1;
+	unsigned int nr = 1 + NR_INVARIANTS + 1 + MAX_OUTCOMES;
 	bool memory;
 
 	if (!request && s->explore.wanted && !how->only)

@@ -2,6 +2,8 @@
 /* Writing down the state of a machine at rest. */
 #include "daxsim/sim/state.h"
 
+#include <string.h>
+#define XXH_STATIC_LINKING_ONLY	/* for XXH3_state_t on the stack */
 #include <xxhash.h>
 
 #include "daxsim/kernel/inode.h"
@@ -64,6 +66,41 @@ void state_print(struct sim *sim, FILE *to)
 		LIST_FOREACH(vma, &t->mm->mmap, mm_link)
 			print_vma(vma, to);
 	}
+}
+
+static void hash_inode(struct sim *sim, const struct inode *inode, XXH3_state_t *h)
+{
+	const u64 facts[] = { inode->i_size, i_blocks(inode), inode->i_nlink };
+	const struct extent *e = extent_find_next(&inode->extents, 0);
+	const struct vma *vma;
+
+	XXH3_64bits_update(h, inode->name, strlen(inode->name) + 1);
+	XXH3_64bits_update(h, facts, sizeof(facts));
+	for (; e; e = extent_find_next(&inode->extents, extent_end(e))) {
+		const u64 where[] = { e->lblk, e->len, e->unwritten };
+
+		XXH3_64bits_update(h, where, sizeof(where));
+		if (!e->unwritten)
+			XXH3_64bits_update(h, pmem_block(&sim->pmem, e->pblk), e->len << PAGE_SHIFT);
+	}
+	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link)
+		for (u64 page = 0; page < vma->nr_pages; page++) {
+			const u64 pte[] = { vma->page_base + page, vma->pte[page].kind,
+					    vma->pte[page].writable };
+
+			XXH3_64bits_update(h, pte, sizeof(pte));
+		}
+}
+
+u64 state_hash(struct sim *sim)
+{
+	const struct inode *inode;
+	XXH3_state_t h;
+
+	XXH3_64bits_reset(&h);
+	LIST_FOREACH(inode, &sim->sb->s_inodes, i_sb_list)
+		hash_inode(sim, inode, &h);
+	return XXH3_64bits_digest(&h);
 }
 
 int state_audit(struct sim *sim, char *why, size_t size)

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "daxsim/sim/types.h"
+
 struct sim;
 
 /**
@@ -17,6 +19,15 @@ struct sim;
  * same write the same.
  */
 void state_print(struct sim *sim, FILE *to);
+
+/**
+ * state_hash() - one number for what programs could tell of a machine at rest
+ * @sim: the machine
+ *
+ * Files with size, blocks and bytes, and which pages are mapped how. Where on the
+ * device a block lies is no part of it.
+ */
+u64 state_hash(struct sim *sim);
 
 /**
  * state_audit() - compare the MMU's page tables with the kernel's idea of them
