@@ -109,6 +109,14 @@ static int do_cow_fault(struct vma *vma, struct vm_fault *vmf)
 		arena_free(a, own.anon, PAGE_SIZE);
 		return ret;
 	}
+	/* A page of the cache goes over what the handler copied, even if there is a block by now. */
+	if (vmf->page) {
+		if (vmf->page->data)
+			memcpy(own.anon, vmf->page->data, PAGE_SIZE);
+		else
+			memset(own.anon, 0, PAGE_SIZE);
+		vmf->cow_stale = -1;
+	}
 	err = install(vma, page_of(vma, vmf->address), &pte_none, &own);
 	if (err)
 		arena_free(a, own.anon, PAGE_SIZE);

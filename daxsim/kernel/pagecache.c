@@ -149,11 +149,11 @@ void truncate_inode_pages_range(struct address_space *mapping, pgoff_t first, pg
 void invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t first, pgoff_t last)
 {
 	mark(P_invalidate_inode_pages2_range);
-	for (pgoff_t i = first; i <= last; i++) {
+	for (pgoff_t i = first;; i++) {
 		struct dax_entry *entry = NULL;
 
 		i = min_t(pgoff_t, next_page(mapping, i), dax_next_entry(mapping, i));
-		if (i > last)
+		if (i > last || i == U64_MAX)
 			break;
 		if (dax_next_entry(mapping, i) == i && dax_lock_entry(mapping, i, &entry))
 			break;

@@ -172,18 +172,18 @@ static bool must_hold(void *data, struct task *t, enum point_id id, enum point_k
 	for (u32 i = 0; i < r->s->nr_sessions; i++)
 		if (r->actors[i].task == t)
 			a = &r->actors[i];
+	if (t->nr_points >= MAX_POINTS) {
+		check_report(r->m.sim.check, INV_DEADLOCK,
+			     "%s passed %d points and does not end; it is in %s",
+			     a ? a->step->name : t->name, MAX_POINTS, point_table[id].name);
+		r->stop = true;
+		return true;
+	}
 	if (!a)
 		return false;
 	e = a->target;
 	a->held = false;
 	a->held_at = id;
-	if (t->nr_points >= MAX_POINTS) {
-		check_report(r->m.sim.check, INV_DEADLOCK,
-			     "step %s passed %d points and does not end; it is in %s", a->step->name,
-			     MAX_POINTS, point_table[id].name);
-		r->stop = true;
-		return true;
-	}
 	if (!e)
 		return false;
 	if (e->type == ENTRY_COUNT) {
@@ -304,7 +304,6 @@ static bool enter_step(struct run *r, struct actor *a, const struct step *step,
 	a->target = NULL;
 	sched_start(a->task, step_work, a);
 	a->task->step = step->name;
-	a->task->nr_points = 0;
 	return true;
 }
 

@@ -49,6 +49,7 @@ void sched_start(struct task *t, void (*work)(struct task *t, void *arg), void *
 	t->work = work;
 	t->arg = arg;
 	t->state = TASK_READY;
+	t->nr_points = 0;
 	fiber_prepare(&t->fiber, task_main, t);
 }
 
