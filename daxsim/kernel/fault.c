@@ -60,12 +60,12 @@ static bool needs_zeroing(const struct buffer_head *bh)
 	return buffer_new(bh) || buffer_unwritten(bh);
 }
 
-static void end_io(struct buffer_head *bh)
+static void end_io(struct buffer_head *bh, bool uptodate)
 {
 	if (!bh->b_end_io)
 		return;
 	mark(P_end_io);
-	bh->b_end_io(bh, true);
+	bh->b_end_io(bh, uptodate);
 }
 
 /* A read fault on a hole: a zeroed page in the page cache, which mm maps read-only. */
@@ -175,12 +175,12 @@ static int dax_insert_mapping(struct inode *inode, struct buffer_head *bh, struc
 	err = insert_locked(inode, bh, vma, vmf, &came_far);
 	/* end_io may start a transaction, and truncate takes i_mmap_mutex inside one (p7). */
 	if (ends_io && came_far && !has(sb, END_IO_OUTSIDE_I_MMAP))
-		end_io(bh);
+		end_io(bh, true);
 	if (has(sb, I_MMAP_AROUND_INSERT))
 		mutex_unlock(i_mmap_mutex);
 	/* After an error too: what v11 introduced, and Linux 4.2 mended (e842f2903908). */
 	if (ends_io && has(sb, END_IO_OUTSIDE_I_MMAP))
-		end_io(bh);
+		end_io(bh, came_far || !has(sb, END_IO_KNOWS_ERRORS));
 	return err;
 }
 
@@ -196,7 +196,7 @@ static int dax_clear_early(struct inode *inode, struct buffer_head *bh, pgoff_t 
 	if (!has(sb, CHECK_CLEAR_ERROR))
 		return 0;
 	if (!err)
-		end_io(bh);
+		end_io(bh, true);
 	return err;
 }
 

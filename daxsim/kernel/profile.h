@@ -40,6 +40,8 @@
 	  "faults of one page, and write(2) dropping its hole page, exclude each other (4.7, 4.12)")     \
 	P(PFN_MKWRITE, "l5", "pfn-mkwrite", "4.7",                                                 \
 	  "a store to a page that is mapped read-only updates times and waits for a thaw (4.1)")   \
+	P(END_IO_KNOWS_ERRORS, "l6", "end-io-knows-errors", "4.7",                                 \
+	  "end_io is told whether the insertion worked, and converts only then (4.2)")             \
 	P(EFAULT_ON_BAD_BUFFER, "b3", "efault-on-bad-buffer", "v10",                               \
 	  "a user buffer that cannot be touched is EFAULT (Linux 4.4; 2014 returned 0)")
 
