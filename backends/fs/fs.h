@@ -67,7 +67,7 @@ struct fs_ops {
 	/* Protections of v11, bit per enum protection, whose absence shows on this file system. */
 	u64 needs;
 
-	/* Beside i_mutex this file system has an IOLOCK: shared in read(2), which then needs no i_mutex. */
+	/* Beside i_mutex it has an IOLOCK: shared in read(2), which then needs no i_mutex. */
 	bool has_iolock;
 
 	/* Blocks past end of file are its own business: a fixed or preallocated layout. */

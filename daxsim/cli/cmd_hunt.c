@@ -15,7 +15,8 @@ struct hunt_run {
 };
 
 static const struct argp_option option_table[] = {
-	{ "budget", 'b', "N", 0, "executions a strategy may take before a cheaper one follows (2000000)", 0 },
+	{ "budget", 'b', "N", 0,
+	  "executions a strategy may take before a cheaper one follows (2000000)", 0 },
 	{ 0 },
 };
 

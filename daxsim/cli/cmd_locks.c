@@ -23,8 +23,10 @@ struct options {
 };
 
 static const struct argp_option option_table[] = {
-	{ "dot", 'd', NULL, 0, "print graphs for Graphviz instead of text: daxsim locks --dot scenarios | dot -Tsvg -O", 0 },
-	{ "fs", 'f', "VARIANT", 0, "run as 'ext2@v11 -recheck-i_size' instead of the scenarios' fs lines; may be repeated", 0 },
+	{ "dot", 'd', NULL, 0,
+	  "print graphs for Graphviz instead of text: daxsim locks --dot scenarios | dot -Tsvg -O", 0 },
+	{ "fs", 'f', "VARIANT", 0,
+	  "run as 'ext2@v11 -recheck-i_size' instead of the scenarios' fs lines; may be repeated", 0 },
 	{ 0 },
 };
 

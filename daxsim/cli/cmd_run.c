@@ -32,12 +32,20 @@ struct run_all {
 };
 
 static const struct argp_option option_table[] = {
-	{ "mmu", 'm', "MMU", 0, "uffd: real page tables; soft: a model; both (default): the two must agree", 0 },
-	{ "fs", 'f', "VARIANT", 0, "run as 'ext2@v11 -recheck-i_size' instead of the scenario's fs lines; may be repeated", 0 },
-	{ "schedule", 's', "SCHEDULE", 0, "run 'store@dax_insert_mapping shrink store' or 'fault:6 trunc:11' instead of the scenario's schedules", 0 },
-	{ "strategy", 'x', "STRATEGY", 0, "explore interleavings: 'all', 'preempt 2', 'pct 3 runs 10000 seed 1', 'random', 'naive'", 0 },
-	{ "outcomes", 'o', NULL, 0, "explore: list the distinct ends of executions, each with a witness", 0 },
-	{ "budget", 'b', "N", 0, "executions a strategy may take before a cheaper one follows (2000000)", 0 },
+	{ "mmu", 'm', "MMU", 0,
+	  "uffd: real page tables; soft: a model; both (default): the two must agree", 0 },
+	{ "fs", 'f', "VARIANT", 0,
+	  "run as 'ext2@v11 -recheck-i_size' instead of the scenario's fs lines; may be repeated", 0 },
+	{ "schedule", 's', "SCHEDULE", 0,
+	  "run 'store@dax_insert_mapping shrink store' or 'fault:6 trunc:11' instead of the "
+	  "scenario's schedules", 0 },
+	{ "strategy", 'x', "STRATEGY", 0,
+	  "explore interleavings: 'all', 'preempt 2', 'pct 3 runs 10000 seed 1', 'random', "
+	  "'naive'", 0 },
+	{ "outcomes", 'o', NULL, 0,
+	  "explore: list the distinct ends of executions, each with a witness", 0 },
+	{ "budget", 'b', "N", 0,
+	  "executions a strategy may take before a cheaper one follows (2000000)", 0 },
 	{ "trace", 't', NULL, 0, "print every execution, point by point", 0 },
 	{ "json", 'j', NULL, 0, "one JSON document instead of TAP", 0 },
 	{ 0 },

@@ -126,7 +126,7 @@ static int dax_cow_page(struct inode *inode, const struct buffer_head *bh, struc
 	return -EIO;
 }
 
-/* The part of the insertion that i_mmap_mutex protects; *came_far: nothing stopped it before the PTE. */
+/* What i_mmap_mutex protects of the insertion. *came_far: nothing stopped it before the PTE. */
 static int insert_locked(struct inode *inode, struct buffer_head *bh, struct vma *vma,
 			 struct vm_fault *vmf, bool *came_far)
 {

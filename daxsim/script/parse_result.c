@@ -42,7 +42,8 @@ static const struct outcome_desc {
 			      BIT(VALUE_EXTENTS) | BIT(VALUE_ERRNO), { NULL } },
 	[OUTCOME_STAT] = { "size N, blocks N, nlink N, or -ERRNO",
 			   BIT(VALUE_FIELDS) | BIT(VALUE_ERRNO), { "size", "blocks", "nlink", "mtime" } },
-	[OUTCOME_FAULTS] = { "min N, maj N", BIT(VALUE_FIELDS), { "min", "maj", "pgfault", "pgmajfault" } },
+	[OUTCOME_FAULTS] = { "min N, maj N", BIT(VALUE_FIELDS),
+			     { "min", "maj", "pgfault", "pgmajfault" } },
 };
 
 /* The other verbs have OUTCOME_STATUS. */

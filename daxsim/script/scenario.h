@@ -49,9 +49,11 @@ struct pos {
 	V(MSYNC, "msync", "MAPPING", "msync(2), MS_SYNC")                                          \
 	V(FSYNC, "fsync", "FILE", "fsync(2)")                                                      \
 	V(FIEMAP, "fiemap", "FILE", "the file's extents, in pages")                                \
-	V(STAT, "stat", "FILE", "size in bytes, blocks of 512 bytes, nlink, mtime (updates)")                       \
-	V(FAULTS, "faults", "", "this session's page faults since it last asked: min, maj, pgfault, pgmajfault")        \
-	V(INJECT, "inject", "get_block|direct_access|clear|copy -ERRNO|short N|fault [after N] [times N]",  \
+	V(STAT, "stat", "FILE", "size in bytes, blocks of 512 bytes, nlink, mtime (updates)")      \
+	V(FAULTS, "faults", "",                                                                    \
+	  "this session's page faults since it last asked: min, maj, pgfault, pgmajfault")         \
+	V(INJECT, "inject",                                                                        \
+	  "get_block|direct_access|clear|copy -ERRNO|short N|fault [after N] [times N]",           \
 	  "make a coming call fail, once or N times, after N calls (copy: bytes) went well")       \
 	V(FREEZE, "freeze", "", "FIFREEZE: write faults wait from now on")                         \
 	V(THAW, "thaw", "", "FITHAW")

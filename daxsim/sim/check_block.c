@@ -41,7 +41,8 @@ static void check_owner(struct check *c, struct inode *inode, pgoff_t pgoff, blo
 
 	if (s->allocated && (!s->owner || (s->owner == inode && s->lblk == pgoff)))
 		return;
-	check_report(c, INV_FOREIGN_WRITE, "the kernel %s block %llu for page %llu of %s, but that block %s", verb,
+	check_report(c, INV_FOREIGN_WRITE,
+		     "the kernel %s block %llu for page %llu of %s, but that block %s", verb,
 		     (ull)(block), (ull)(pgoff), inode->name, DESCRIBE(s));
 }
 

@@ -114,7 +114,7 @@ static inline u64 lock_bit(unsigned int class)
 	return 1ULL << class;
 }
 
-/** lockdep_on_cycle() - whether the edge from @outer to @inner, which was seen, is part of a cycle */
+/** lockdep_on_cycle() - whether the edge from @outer to @inner, once seen, is part of a cycle */
 static inline bool lockdep_on_cycle(const struct lockdep *ld, unsigned int outer,
 				    unsigned int inner)
 {
