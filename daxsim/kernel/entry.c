@@ -27,6 +27,8 @@ int dax_lock_entry(struct address_space *mapping, pgoff_t index, struct dax_entr
 		return 0;
 	e = RB_FIND(entry_tree, &mapping->entries, &key);
 	if (!e) {
+		/* invalidate_inode_pages2_range() looks for entries. */
+		also(P_WRITE, obj(OBJ_PAGE, inode->i_ino, index));
 		e = arena_alloc(&inode->i_sb->sim->arena, sizeof(*e));
 		if (!e)
 			return -ENOMEM;

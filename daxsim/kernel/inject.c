@@ -2,6 +2,8 @@
 /* Counting down to injected failures. */
 #include "daxsim/kernel/inject.h"
 
+#include "daxsim/sim/point.h"
+
 const struct inject_desc inject_table[NR_INJECT_SITES] = {
 #define INJECT_DESC(id, name, what) { name, what },
 	INJECT_TABLE(INJECT_DESC)
@@ -12,6 +14,7 @@ const struct name_table inject_names = NAME_TABLE(inject_table);
 
 bool inject_fires(struct injection *inj)
 {
+	also(inj->times ? P_WRITE : P_READ, obj(OBJ_INJECT, 0, 0));
 	if (likely(!inj->times))
 		return false;
 	if (inj->after) {
@@ -26,6 +29,7 @@ size_t inject_copy_limit(struct injection *inj, size_t len)
 {
 	size_t good = inj->after;
 
+	also(inj->times ? P_WRITE : P_READ, obj(OBJ_INJECT, 0, 0));
 	if (likely(!inj->times))
 		return len;
 	if (good >= len) {

@@ -90,6 +90,7 @@ void iput(struct inode *inode)
 
 void unlink_inode(struct inode *inode)
 {
+	also(P_WRITE, obj(OBJ_I_COUNT, inode->i_ino, 0));
 	inode->i_nlink--;
 	iput(inode);
 }

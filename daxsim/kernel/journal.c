@@ -13,9 +13,14 @@ void journal_init(struct sim *sim, struct journal *j, const char *name, u32 max)
 	lock_init(sim, &j->j_commit, LOCK_JBD2_COMMIT, name);
 }
 
+/* Whether a commit keeps new handles out; and which transaction runs, with how many credits. */
+#define COMMITTING obj(OBJ_JOURNAL, 0, 0)
+#define TRANSACTION obj(OBJ_JOURNAL, 0, 1)
+
 /* jbd2 sizes a transaction so that several handles fit; a commit makes room. */
 static bool has_room(const struct journal *j, u32 credits)
 {
+	also(P_READ, TRANSACTION);
 	return j->j_credits + credits <= j->j_max;
 }
 
@@ -35,6 +40,7 @@ int journal_start(struct journal *j, u32 credits)
 		if (!has_room(j, credits))
 			journal_commit(j);
 		down_read(&j->j_handles);
+		also(P_READ, COMMITTING);
 		/* A commit that locked the transaction meanwhile does not count on us; others joined. */
 		if (!j->j_commit.writer && has_room(j, credits))
 			break;
@@ -71,16 +77,20 @@ void journal_commit(struct journal *j)
 {
 	u32 tid = j->j_tid;
 
+	also(P_READ, TRANSACTION);
 	mark(P_journal_commit);
 	mutex_lock(&j->j_commit);
+	also(P_WRITE, COMMITTING);
 	/* Whoever else committed it while we waited has done it for us too. */
 	if (j->j_tid == tid) {
 		j->j_state = T_LOCKED;
 		lock_wait(&j->j_handles, LOCK_EXCLUSIVE);
+		also(P_WRITE, TRANSACTION);
 		j->j_state = T_COMMIT;
 		j->j_committed = j->j_tid++;
 		j->j_credits = 0;
 		j->j_state = T_RUNNING;
 	}
 	mutex_unlock(&j->j_commit);
+	also(P_WRITE, COMMITTING);
 }

@@ -267,8 +267,10 @@ static void touch_point(u64 addr, enum point_id id)
 	struct task *t = current;
 	const struct vma *vma = find_vma(t->mm, addr);
 
-	if (!vma)
+	if (!vma) {
+		point(id, P_READ, obj(OBJ_MMAP, t->mm->id, 0));
 		return;
+	}
 	t->touching = addr;
 	t->touching_write = id == P_user_store;
 	pte_point(vma, page_of(vma, addr), id, P_READ);
@@ -283,12 +285,12 @@ static enum mmu_result access_part(struct mmu_access *a)
 	enum point_id id = a->write ? P_user_store : P_user_load;
 	enum mmu_result r;
 
+	touch_point(a->addr, id);
 	if (!find_vma(t->mm, a->addr)) {
 		a->signal = SIGSEGV;
 		a->fault_addr = a->addr;
 		return MMU_SIGNAL;
 	}
-	touch_point(a->addr, id);
 	r = mmu->access(a);
 	while (r == MMU_FAULT) {
 		int ret = do_page_fault(a->fault_addr, a->fault_write);

@@ -28,6 +28,7 @@ struct mm *mm_create(struct sim *sim, const char *name)
 
 static void link_vma(struct vma *vma)
 {
+	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
 	LIST_INSERT_HEAD(&vma->mm->mmap, vma, mm_link);
 	LIST_INSERT_HEAD(&vma->inode->i_data.i_mmap, vma, i_mmap_link);
 }
@@ -97,6 +98,7 @@ struct vma *find_vma(struct mm *mm, u64 addr)
 {
 	struct vma *vma;
 
+	also(P_READ, obj(OBJ_MMAP, mm->id, 0));
 	LIST_FOREACH(vma, &mm->mmap, mm_link)
 		if (addr >= vma->start && addr - vma->start < vma->nr_pages << PAGE_SHIFT)
 			return vma;
@@ -140,6 +142,7 @@ static int cut_vma(struct vma *vma, u64 first, u64 last)
 		}
 	}
 	zap_pages(vma, first, last, true);
+	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
 	if (sim->mmu->unmap)
 		sim->mmu->unmap(vma, first, last - first);
 	if (rest) {

@@ -126,11 +126,12 @@ static void drop_page(struct address_space *mapping, pgoff_t index, bool unmap)
 	page_cache_release(mapping, page);
 }
 
-/* The first index at or behind @index that has a page. */
+/* The first index at or behind @index that has a page: a look at every slot. */
 static pgoff_t next_page(struct address_space *mapping, pgoff_t index)
 {
 	const struct page *page = lookup_next(mapping, index);
 
+	also(P_READ, obj(OBJ_PAGE, mapping->host->i_ino, EXTENT_ALL));
 	return page ? page->index : U64_MAX;
 }
 

@@ -307,7 +307,7 @@ int do_fsync(struct inode *inode)
 
 int freeze_super(struct super_block *sb)
 {
-	mark(P_freeze_super);
+	point(P_freeze_super, P_WRITE, obj(OBJ_FREEZE, 0, 0));
 	if (sb->s_frozen)
 		return -EBUSY;
 	/* Wait for writers, then for write faults in flight; new ones wait from here on. */
@@ -321,6 +321,7 @@ int freeze_super(struct super_block *sb)
 
 int thaw_super(struct super_block *sb)
 {
+	point(P_thaw_super, P_WRITE, obj(OBJ_FREEZE, 0, 0));
 	if (!sb->s_frozen)
 		return -EINVAL;
 	sb->s_frozen = false;

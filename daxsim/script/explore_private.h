@@ -32,6 +32,7 @@ struct explorer {
 	const struct cmd *helper_cmds;
 
 	/* The execution at hand. */
+	struct explore_event *doing;	/* the event that is being executed, or NULL */
 	struct chunk chunks[MAX_CHUNKS];
 	u32 nr_chunks;
 	u64 seen;			/* bit per invariant */

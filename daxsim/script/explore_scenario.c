@@ -7,6 +7,7 @@
 
 #include "daxsim/script/explore_private.h"
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/lockdep.h"
 #include "daxsim/sim/state.h"
 
 static void on_violation(void *data, enum invariant inv, const char *text)
@@ -164,6 +165,7 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 		.reset = walk_reset, .enabled = walk_enabled, .pending = walk_pending,
 		.step = walk_step,
 	};
+	struct lockdep *lockdep = NULL;
 	char why[256] = "out of memory";
 	int err = -ENOMEM;
 
@@ -184,9 +186,15 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 	}
 	if (err)
 		goto destroy;
+	x->m.sim.lockdep = lockdep = lockdep_create();
+	if (lockdep)
+		lockdep_begin(lockdep, s->name);
 	err = climb(x, &program, how);
+	x->m.sim.lockdep = NULL;
+	if (lockdep)
+		out->lock_report = lockdep_take_report(lockdep);
 	for (int i = 0; i < NR_INVARIANTS && err >= 0; i++)
-		if (out->findings[i].classes)
+		if (out->findings[i].classes && i != INV_LOCK_ORDER)
 			simplify(x, &out->findings[i], i);
 	if (out->mismatch.classes && err >= 0)
 		simplify(x, &out->mismatch, -1);
@@ -197,6 +205,7 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 	snapshot_drop(&x->snapshot);
 destroy:
 	machine_destroy(&x->m);
+	lockdep_destroy(lockdep);
 fail:
 	free(x);
 	if (err && asprintf(&out->failure, "%s", why) < 0)
@@ -207,6 +216,7 @@ fail:
 void exploration_free(struct exploration *x)
 {
 	free(x->failure);
+	free(x->lock_report);
 	memset(x, 0, sizeof(*x));
 }
 

@@ -56,6 +56,7 @@ struct exploration {
 	u32 nr_outcomes;
 	u64 other_outcomes;		/* classes that came to further ones */
 	u64 shown;			/* classes with any finding that is not ignored */
+	char *lock_report;		/* cycles in the order of locks over all of them; or NULL */
 	double seconds;
 	char *failure;			/* set-up went wrong, or a bug of daxsim; NULL: nothing */
 	bool bad_input;

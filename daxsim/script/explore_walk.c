@@ -43,7 +43,7 @@ static void walker_work(struct task *t, void *arg)
 {
 	struct walker *w = arg;
 
-	(void)t;
+	t->step = w->step->name;
 	run_commands(w->x, w->step->cmds);
 }
 
@@ -121,6 +121,15 @@ static void advance(struct explorer *x, struct walker *w)
 	}
 }
 
+/* What the watchers look at belongs to the event that makes them look. */
+static void note_access(void *data, enum point_kind kind, u64 object)
+{
+	struct explorer *x = data;
+
+	if (x->doing)
+		explore_add(x->doing, object, kind == P_WRITE ? EXPLORE_WRITE : EXPLORE_READ);
+}
+
 void walk_step(void *data, unsigned int thread, struct explore_event *e)
 {
 	struct explorer *x = data;
@@ -131,7 +140,9 @@ void walk_step(void *data, unsigned int thread, struct explore_event *e)
 	w->passed++;
 	end_chunk(x, w, w->first_event);
 	w->first_event = false;
+	x->doing = e;
 	advance(x, w);
+	x->doing = NULL;
 	if (w->step == was)
 		end_chunk(x, w, false);
 }
@@ -222,6 +233,7 @@ bool walk_set_up(struct explorer *x)
 	if (!x->helper)
 		return false;
 	x->m.sim.sched.hold = stop_at_access;
+	x->m.sim.sched.note = note_access;
 	x->m.sim.sched.hold_data = x;
 	x->judging = true;
 	if (!walk_helper(x, x->s->setup) || !x->matched)

@@ -420,6 +420,8 @@ static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *o
 	if (!f)
 		return;
 	out->fields[0] = i_size_read(f->file.inode);
+	also(P_READ, obj(OBJ_I_COUNT, f->file.inode->i_ino, 0));
+	also(P_READ, obj(OBJ_EXTENT, f->file.inode->i_ino, EXTENT_ALL));
 	out->fields[1] = i_blocks(f->file.inode);
 	out->fields[2] = f->file.inode->i_nlink;
 	out->fields[3] = f->file.inode->i_mtime;
@@ -441,6 +443,7 @@ static void cmd_faults(struct machine *m, const struct cmd *cmd, struct outcome 
 static void cmd_inject(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
 	(void)out;
+	point(P_arm_injection, P_WRITE, obj(OBJ_INJECT, 0, 0));
 	m->sim.sb->inject[cmd->site] = (struct injection){
 		.error = cmd->error, .short_len = cmd->short_len, .after = cmd->after,
 		.times = cmd->times,

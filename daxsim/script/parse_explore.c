@@ -55,12 +55,16 @@ void parse_explore(struct parser *p, struct explore_request *e)
 		e->bound = bound;
 	}
 	while (strategies[i].random && p->tok.type == TOKEN_WORD) {
-		if (accept(p, "runs"))
+		if (accept(p, "runs")) {
+			pos = p->tok.pos;
 			e->runs = parse_number(p, "a number of runs");
-		else if (accept(p, "seed"))
+			if (!e->runs)
+				fail(p, pos, "expected a number of runs, 1 or more");
+		} else if (accept(p, "seed")) {
 			e->seed = parse_number(p, "a number");
-		else
+		} else {
 			fail_expected(p, "'runs', 'seed' or the end of the line");
+		}
 	}
 }
 

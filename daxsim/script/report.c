@@ -117,6 +117,26 @@ static void print_replay(const struct verdict *v, const struct schedule_verdict 
 	fprintf(to, " %s", v->scenario->path);
 }
 
+/* A cycle of locks that the validator saw, and whether exploration found a way to hang on it. */
+static void print_lock_cycles(const struct verdict *v, const char *prefix, FILE *to)
+{
+	const struct exploration *x = v->explored;
+	const struct explore_finding *f = x ? &x->findings[INV_LOCK_ORDER] : NULL;
+
+	if (!f || !f->classes)
+		return;
+	fprintf(to, "%slock-order over all executions: %s\n%s  ", prefix, f->text, prefix);
+	if (x->findings[INV_DEADLOCK].classes)
+		fprintf(to, "CONFIRMED: %llu classes deadlock\n",
+			(unsigned long long)x->findings[INV_DEADLOCK].classes);
+	else if (x->result.complete)
+		fprintf(to, "not reachable here: none of %s deadlocks; an outer lock guards it, or it "
+			    "takes another session\n", x->result.guarantee);
+	else
+		fprintf(to, "POTENTIAL: no deadlock in what was explored\n");
+	print_lines(x->lock_report, "#   ", to);
+}
+
 /* The results of an execution's sessions, in the order in which they came. */
 static void print_results(const struct trace *tr, FILE *to)
 {
@@ -216,6 +236,7 @@ void report_verdict(struct report *rep, const struct verdict *v)
 			(unsigned long long)v->explored->result.cut,
 			v->explored->result.executions / max_t(double, v->explored->seconds, 1e-9));
 	print_findings(v, "# ", to);
+	print_lock_cycles(v, "# ", to);
 	print_outcomes(v, "# ", to);
 	if (!v->ok)
 		print_failure(v, to);

@@ -174,8 +174,9 @@ static bool must_hold(void *data, struct task *t, enum point_id id, enum point_k
 			a = &r->actors[i];
 	if (t->nr_points >= MAX_POINTS) {
 		check_report(r->m.sim.check, INV_DEADLOCK,
-			     "%s passed %d points and does not end; it is in %s",
-			     a ? a->step->name : t->name, MAX_POINTS, point_table[id].name);
+			     "%s%s passed %d points and does not end; it is in %s",
+			     a ? "step " : "", a ? a->step->name : t->name, MAX_POINTS,
+			     point_table[id].name);
 		r->stop = true;
 		return true;
 	}

@@ -13,6 +13,11 @@
 #include "daxsim/sim/check_private.h"
 #include "daxsim/sim/sim.h"
 
+static void note_model(void *data, bool write, u32 ino, u32 page)
+{
+	check_note(data, write ? P_WRITE : P_READ, obj(OBJ_MODEL, ino, page));
+}
+
 int check_create(struct sim *sim, u64 ignored, check_report_fn report, void *data)
 {
 	struct check *c = arena_alloc(&sim->arena, sizeof(*c));
@@ -25,6 +30,8 @@ int check_create(struct sim *sim, u64 ignored, check_report_fn report, void *dat
 	if (!c->chunks)
 		return -ENOMEM;
 	model_init(&c->model, &sim->arena);
+	c->model.note = note_model;
+	c->model.note_data = c;
 	sim->check = c;
 	return 0;
 }
@@ -42,13 +49,25 @@ void check_report(struct check *c, enum invariant inv, const char *fmt, ...)
 	c->report(c->data, inv, text);
 }
 
-struct shadow *check_shadow(struct check *c, block_t block)
+static struct shadow *find_shadow(struct check *c, block_t block)
 {
 	struct shadow **chunk = &c->chunks[block >> CHUNK_SHIFT];
 
 	if (unlikely(!*chunk))
 		*chunk = watcher_alloc(&c->sim->arena, CHUNK_BLOCKS * sizeof(**chunk));
 	return &(*chunk)[block & (CHUNK_BLOCKS - 1)];
+}
+
+struct shadow *check_shadow(struct check *c, block_t block)
+{
+	check_note(c, P_READ, obj(OBJ_BLOCK, 0, block));
+	return find_shadow(c, block);
+}
+
+struct shadow *check_change(struct check *c, block_t block)
+{
+	check_note(c, P_WRITE, obj(OBJ_BLOCK, 0, block));
+	return find_shadow(c, block);
 }
 
 /* Whose a block is, for people. */
@@ -69,7 +88,7 @@ void check_alloc(struct check *c, block_t block, u64 len)
 	if (!c)
 		return;
 	for (u64 i = 0; i < len; i++) {
-		struct shadow *s = check_shadow(c, block + i);
+		struct shadow *s = check_change(c, block + i);
 
 		if (s->allocated)
 			check_report(c, INV_DOUBLE_ALLOC, "block %llu is allocated, but it %s",
@@ -86,7 +105,7 @@ void check_free(struct check *c, block_t block, u64 len, int err)
 		check_report(c, INV_DOUBLE_ALLOC, "freeing blocks %llu+%llu failed: %s", (ull)(block),
 			     (ull)(len), strerror(-err));
 	for (u64 i = 0; i < len && !err; i++) {
-		struct shadow *s = check_shadow(c, block + i);
+		struct shadow *s = check_change(c, block + i);
 
 		if (s->owner || !s->allocated)
 			check_report(c, INV_DOUBLE_ALLOC, "block %llu is freed, but it %s",
@@ -100,7 +119,7 @@ void check_extent_added(struct check *c, struct inode *inode, u64 lblk, block_t 
 	if (!c)
 		return;
 	for (u64 i = 0; i < len; i++) {
-		struct shadow *s = check_shadow(c, block + i);
+		struct shadow *s = check_change(c, block + i);
 
 		if (!s->allocated || s->owner)
 			check_report(c, INV_DOUBLE_ALLOC,
@@ -147,7 +166,7 @@ void check_extent_moved(struct check *c, struct inode *inode, u64 lblk, s64 delt
 		return;
 	for (; e; e = extent_find_next(&inode->extents, extent_end(e)))
 		for (u64 i = 0; i < e->len; i++)
-			check_shadow(c, e->pblk + i)->lblk = e->lblk + i;
+			check_change(c, e->pblk + i)->lblk = e->lblk + i;
 	model_shift(&c->model, inode->i_ino, lblk, delta);
 	check_mappings(c, inode);
 }
@@ -158,7 +177,7 @@ void check_extent_removed(struct check *c, struct inode *inode, u64 lblk, block_
 		return;
 	check_still_mapped(c, inode, lblk, block, len);
 	for (u64 i = 0; i < len; i++)
-		check_shadow(c, block + i)->owner = NULL;
+		check_change(c, block + i)->owner = NULL;
 	model_drop(&c->model, inode->i_ino, lblk, len);
 }
 

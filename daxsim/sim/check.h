@@ -25,7 +25,7 @@ typedef void (*check_report_fn)(void *data, enum invariant inv, const char *text
 
 /**
  * check_create() - watch a machine
- * @sim: a machine with a device and no file system yet; sim->check is set
+ * @sim: a machine of whose device no file has a block yet; sim->check is set
  * @ignored: invariants not to report, bit per enum invariant
  * @report: where violations go
  * @data: handed to @report

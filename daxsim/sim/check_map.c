@@ -16,8 +16,10 @@ static void check_past_eof(struct check *c, const struct vma *vma, u64 page)
 {
 	const struct pte *pte = &vma->pte[page];
 
-	if ((pte->kind == PTE_PFN || pte->kind == PTE_HOLE) &&
-	    past_eof(vma->inode, vma->pgoff + page))
+	if (pte->kind != PTE_PFN && pte->kind != PTE_HOLE)
+		return;
+	check_note(c, P_READ, obj(OBJ_I_SIZE, vma->inode->i_ino, 0));
+	if (past_eof(vma->inode, vma->pgoff + page))
 		check_report(c, INV_PTE_PAST_EOF,
 			     "page %llu of mapping %s is present, but %s ends at byte %lld",
 			     (ull)(vma->page_base + page), vma->name, vma->inode->name,
@@ -49,6 +51,11 @@ void check_pte(struct check *c, struct vma *vma, u64 page)
 		check_past_eof(c, vma, page);
 }
 
+static void note_pte(const struct check *c, const struct vma *vma, u64 page)
+{
+	check_note(c, P_READ, obj(OBJ_PTE, vma->id, page));
+}
+
 /* The PTEs of a file's pages [lblk, lblk + len) that still point to blocks it gives up. */
 void check_still_mapped(struct check *c, struct inode *inode, u64 lblk, block_t block,
 			       u64 len)
@@ -62,6 +69,7 @@ void check_still_mapped(struct check *c, struct inode *inode, u64 lblk, block_t 
 		for (u64 i = from; i < to; i++) {
 			const struct pte *pte = &vma->pte[i - vma->pgoff];
 
+			note_pte(c, vma, vma->page_base + i - vma->pgoff);
 			if (pte->kind == PTE_PFN && pte->pfn == block + (i - lblk))
 				check_report(c, INV_STALE_PTE,
 					     "%s gives up block %llu, but page %llu of mapping %s still points to it",
@@ -76,11 +84,13 @@ void check_mappings(struct check *c, struct inode *inode)
 {
 	struct vma *vma;
 
-	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link)
+	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link) {
+		note_pte(c, vma, EXTENT_ALL);
 		for (u64 page = 0; page < vma->nr_pages; page++) {
 			check_points_home(c, vma, page);
 			check_past_eof(c, vma, page);
 		}
+	}
 }
 
 void check_truncate_begins(struct check *c, struct inode *inode)

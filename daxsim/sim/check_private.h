@@ -5,6 +5,7 @@
 
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/model.h"
+#include "daxsim/sim/sim.h"
 
 #define CHUNK_SHIFT 8
 #define CHUNK_BLOCKS (1UL << CHUNK_SHIFT)
@@ -38,8 +39,25 @@ struct check {
 	struct model model;
 };
 
-/** check_shadow() - what is known of a block */
+/**
+ * check_note() - tell who wants to know that a watcher looks at something, or changes it
+ *
+ * Whether it finds a violation depends on when it looks. So to an explorer its looks
+ * are accesses like those of the code under test.
+ */
+static inline void check_note(const struct check *c, enum point_kind kind, u64 object)
+{
+	const struct sched *sched = &c->sim->sched;
+
+	if (unlikely(sched->note))
+		sched->note(sched->hold_data, kind, object);
+}
+
+/** check_shadow() - what is known of a block, to look at */
 struct shadow *check_shadow(struct check *c, block_t block);
+
+/** check_change() - the same, to change who owns it */
+struct shadow *check_change(struct check *c, block_t block);
 
 /** check_describe() - whose a block is, in words: "is page 3 of f"; returns @buf */
 const char *check_describe(const struct shadow *s, char *buf, size_t size);

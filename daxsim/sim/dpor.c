@@ -208,11 +208,13 @@ static void reverse_pending(struct dpor *d)
 		unsigned int thread = __builtin_ctz(left);
 		struct late_event late = late_event(x, thread);
 		struct explore_event e = { 0 };
+		u32 holders = 0, nr;
 		struct vclock clock;
-		u32 nr;
 
 		x->prog->pending(x->prog->data, thread, &e);
-		nr = happens_after(x, thread, &e, &clock, d->races);
+		for (u32 i = 0; i < x->depth; i++)
+			holders = update_holders(holders, &e, &x->steps[i]);
+		nr = happens_after(x, thread, &e, holders, &clock, d->races);
 		late.event = &e;
 		reverse_all(d, &late, nr);
 	}

@@ -62,7 +62,7 @@ u32 explorer_step(struct explorer *x, unsigned int thread, u32 *races)
 
 	memset(&s->event, 0, sizeof(s->event));
 	x->prog->step(x->prog->data, thread, &s->event);
-	nr = happens_after(x, thread, &s->event, &s->clock, races);
+	nr = happens_after(x, thread, &s->event, 0, &s->clock, races);
 	s->thread = thread;
 	s->index = s->clock.of[thread];
 	s->preemptions = 0;

@@ -6,8 +6,8 @@
  * explored by the same code.
  *
  * A program is a few threads. Each of them is always stopped before its next
- * event, which is one access to something shared, or two accesses at once, with
- * all the code behind it up to the next event. Two executions are of one class if
+ * event, which is one access to something shared, or a few at once, with all the
+ * code behind it up to the next event. Two executions are of one class if
  * they order all dependent events alike; they do the same, and one of them is
  * enough to look at (Mazurkiewicz traces).
  */
@@ -19,7 +19,7 @@
 #include "daxsim/sim/types.h"
 
 #define EXPLORE_THREADS 16
-#define EXPLORE_ACCESSES 2
+#define EXPLORE_ACCESSES 6
 #define EXPLORE_MAX_DEPTH 64		/* of EXPLORE_PCT */
 #define EXPLORE_MAX_EVENTS 4096		/* the default bound on the events of one thread */
 
@@ -41,6 +41,7 @@ enum explore_kind {
 };
 
 #define EXPLORE_ALL UINT32_MAX	/* low half of an object: all objects with the same high half */
+#define EXPLORE_EVERYTHING UINT64_MAX	/* an object that is all objects */
 
 struct explore_event {
 	u64 object[EXPLORE_ACCESSES];
@@ -61,7 +62,10 @@ struct explore_program {
 	 */
 	u32 (*enabled)(void *data, u32 *unfinished);
 
-	/* What the next event of an unfinished thread would access if it happened now. */
+	/*
+	 * What the next event of an unfinished thread would access if it happened now. It is
+	 * asked of threads that are not enabled: the lock must be right, the rest may be less.
+	 */
 	void (*pending)(void *data, unsigned int thread, struct explore_event *e);
 
 	/* Let an enabled thread execute its next event; @e is set to what it did access. */
@@ -133,6 +137,14 @@ struct explore_result {
  */
 int explore(const struct explore_program *p, const struct explore_options *o,
 	    struct explore_result *r);
+
+/**
+ * explore_add() - one more access of an event; where there is no room, a coarser one
+ * @e: the event; if it takes or drops a lock, that stays its first access
+ * @object: any
+ * @kind: EXPLORE_READ or EXPLORE_WRITE
+ */
+void explore_add(struct explore_event *e, u64 object, enum explore_kind kind);
 
 /** explore_dependent() - whether the order of two events of different threads matters */
 bool explore_dependent(const struct explore_event *a, const struct explore_event *b);

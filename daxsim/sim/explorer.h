@@ -65,9 +65,17 @@ u64 class_hash(const struct explorer *x);
  * happens.c: the relation between events.
  */
 
-/** happens_after() - what explorer_step() says of races, for an event not yet on the stack */
+/**
+ * happens_after() - what an event that is not on the stack yet happens after, and races with
+ * @x: the explorer
+ * @thread: whose next event it is
+ * @e: what it does
+ * @inside: threads that have the lock it asks for, if it cannot have it
+ * @clock: set to its clock
+ * @races: as for explorer_step()
+ */
 u32 happens_after(const struct explorer *x, unsigned int thread, const struct explore_event *e,
-		  struct vclock *clock, u32 *races);
+		  u32 inside, struct vclock *clock, u32 *races);
 
 /** comes_before() - whether an execution orders @a before @b if it has them in this order */
 bool comes_before(const struct explore_event *a, const struct explore_event *b);

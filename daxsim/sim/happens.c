@@ -8,8 +8,8 @@
 /* What the order of two accesses of one object by two threads means. */
 enum relation {
 	NOTHING,	/* they commute */
-	ORDER,		/* the first made the second possible: it cannot come first */
-	RACE,		/* it can, with another result */
+	RACE,		/* the second could have come first, with another result */
+	ORDER,		/* it could not: the first made it possible */
 };
 
 /* [kind of the earlier][kind of the later] */
@@ -26,7 +26,9 @@ static const u8 relations[NR_EXPLORE_KINDS][NR_EXPLORE_KINDS] = {
 
 static bool same_object(u64 a, u64 b)
 {
-	return a == b || (a >> 32 == b >> 32 && ((u32)a == EXPLORE_ALL || (u32)b == EXPLORE_ALL));
+	if (a >> 32 == b >> 32)
+		return (u32)a == (u32)b || (u32)a == EXPLORE_ALL || (u32)b == EXPLORE_ALL;
+	return a == EXPLORE_EVERYTHING || b == EXPLORE_EVERYTHING;
 }
 
 /* The strongest relation of any access of @a to any of @b. */
@@ -45,6 +47,39 @@ static inline enum relation relation(const struct explore_event *a, const struct
 	return strongest;
 }
 
+static bool is_data(u8 kind)
+{
+	return kind == EXPLORE_READ || kind == EXPLORE_WRITE;
+}
+
+/* Make the access @i of an event also one to @object. */
+static void widen(struct explore_event *e, int i, u64 object, enum explore_kind kind)
+{
+	e->object[i] = object;
+	e->kind[i] = max_t(u8, e->kind[i], kind);
+}
+
+void explore_add(struct explore_event *e, u64 object, enum explore_kind kind)
+{
+	int i, last = EXPLORE_ACCESSES - 1;
+
+	for (i = 0; i < EXPLORE_ACCESSES && e->kind[i]; i++)
+		if (e->object[i] == object && is_data(e->kind[i])) {
+			widen(e, i, object, kind);
+			return;
+		}
+	if (i < EXPLORE_ACCESSES) {
+		widen(e, i, object, kind);
+		return;
+	}
+	for (i = 0; i < EXPLORE_ACCESSES; i++)
+		if (e->object[i] >> 32 == object >> 32 && is_data(e->kind[i])) {
+			widen(e, i, object | EXPLORE_ALL, kind);
+			return;
+		}
+	widen(e, last, EXPLORE_EVERYTHING, EXPLORE_WRITE);
+}
+
 bool explore_dependent(const struct explore_event *a, const struct explore_event *b)
 {
 	return relation(a, b) != NOTHING || relation(b, a) != NOTHING;
@@ -55,14 +90,20 @@ bool comes_before(const struct explore_event *a, const struct explore_event *b)
 	return relation(a, b) != NOTHING;
 }
 
+static bool takes_lock(const struct explore_event *e, u64 lock)
+{
+	return (e->kind[0] == EXPLORE_LOCK || e->kind[0] == EXPLORE_RLOCK) && e->object[0] == lock;
+}
+
 /*
  * Walk back over the steps. A step races with the event if the event depends on
- * it and nothing lies between them in the order. What a lock's release orders
- * must not count as lying between: the critical sections change places as a
- * whole. So there are two clocks, one without those edges.
+ * it and nothing lies between them in the order. If the event takes a lock, what
+ * its last holder did from there to the release must not count as lying between:
+ * critical sections change places as a whole. So there are two clocks, one without
+ * those edges.
  */
 u32 happens_after(const struct explorer *x, unsigned int thread, const struct explore_event *e,
-		  struct vclock *clock, u32 *races)
+		  u32 inside, struct vclock *clock, u32 *races)
 {
 	struct vclock before = { 0 }, released = { 0 };
 	u32 others = ((1U << x->prog->nr_threads) - 1) & ~(1U << thread), nr = 0;
@@ -76,15 +117,22 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 		others = 0;
 	for (u32 depth = x->depth; others && depth-- > 0;) {
 		const struct step_taken *s = &x->steps[depth];
+		u32 bit = 1U << s->thread;
+		enum relation rel;
 
-		if (!(others >> s->thread & 1))
+		if (!(others & bit))
 			continue;
 		if (s->index <= before.of[s->thread]) {
 			/* So are all that this thread did earlier. */
-			others &= ~(1U << s->thread);
+			others &= ~bit;
 			continue;
 		}
-		switch (relation(&s->event, e)) {
+		rel = relation(&s->event, e);
+		if (inside & bit && takes_lock(&s->event, e->object[0]))
+			inside &= ~bit;
+		else if (inside & bit && rel == RACE)
+			rel = ORDER;
+		switch (rel) {
 		case RACE:
 			vclock_join(&before, &s->clock);
 			if (races)
@@ -93,6 +141,7 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 			break;
 		case ORDER:
 			vclock_join(&released, &s->clock);
+			inside |= bit;
 			break;
 		case NOTHING:
 			break;

@@ -19,6 +19,13 @@ void model_init(struct model *m, struct arena *arena)
 {
 	RB_INIT(&m->pages);
 	m->arena = arena;
+	m->note = NULL;
+}
+
+static void note(const struct model *m, bool write, u32 ino, u32 page)
+{
+	if (m->note)
+		m->note(m->note_data, write, ino, page);
 }
 
 /* The first page at or behind a key. */
@@ -55,6 +62,7 @@ void model_write(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *dat
 {
 	struct model_page *p = lookup(m, ino, pgoff);
 
+	note(m, true, ino, pgoff);
 	if (!p) {
 		if (!data)
 			return;
@@ -71,6 +79,7 @@ void model_drop(struct model *m, u32 ino, pgoff_t first, u64 nr)
 	u64 end = nr > U64_MAX - first ? U64_MAX : first + nr;
 	struct model_page *p = at_or_behind(m, ino, first);
 
+	note(m, true, ino, nr == 1 ? first : MODEL_ALL);
 	while (p && p->ino == ino && p->pgoff < end) {
 		struct model_page *next = RB_NEXT(model_tree, &m->pages, p);
 
@@ -84,6 +93,7 @@ void model_shift(struct model *m, u32 ino, pgoff_t first, s64 delta)
 {
 	struct model_page *p = at_or_behind(m, ino, first);
 
+	note(m, true, ino, MODEL_ALL);
 	/* Order among the pages of one file stays, so they can be renumbered in place. */
 	for (; p && p->ino == ino; p = RB_NEXT(model_tree, &m->pages, p))
 		p->pgoff += delta;
@@ -93,6 +103,7 @@ s64 model_diff(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *data,
 {
 	const u8 *right = model_find(m, ino, pgoff);
 
+	note(m, false, ino, pgoff);
 	right = right ? right + off : zeroes;
 	data = data ? data : zeroes;
 	if (!memcmp(right, data, len))

@@ -86,6 +86,8 @@
 	P(sync_file, "fsync(2) or msync(2) enters the kernel")                                     \
 	P(sb_start_pagefault, "a write fault asks for freeze protection")                          \
 	P(freeze_super, "the file system is about to be frozen")                                   \
+	P(thaw_super, "the file system is about to be thawed")                                     \
+	P(arm_injection, "a coming call is about to be made to fail")                              \
 	P(lock, "a lock is about to be taken; a lock's own class name holds there too")            \
 	P(unlock, "a lock is about to be dropped")
 
@@ -129,9 +131,13 @@ enum obj_type {
 	OBJ_FREEZE,		/* super block */
 	OBJ_DIR,		/* the directory: names and handles */
 	OBJ_I_COUNT,		/* inode: its reference count */
+	OBJ_MMAP,		/* process: its list of mappings */
+	OBJ_JOURNAL,		/* the state of the running transaction */
+	OBJ_INJECT,		/* injected failures that are still to come */
+	OBJ_MODEL,		/* inode, page: the watchers' idea of what it holds */
 };
 
-#define EXTENT_ALL UINT32_MAX	/* index of an OBJ_EXTENT that stands for all of its inode's blocks */
+#define EXTENT_ALL UINT32_MAX	/* index that stands for all objects of that type and owner */
 
 static inline u64 obj(enum obj_type type, u32 owner, u64 index)
 {
@@ -172,6 +178,25 @@ static inline void point(enum point_id id, enum point_kind kind, u64 object)
 
 	if (t && t->deterministic)
 		sched_point(t, id, kind, object);
+}
+
+/* The slow half of also(). */
+void sched_also(struct task *t, enum point_kind kind, u64 object);
+
+/**
+ * also() - say what is accessed besides, where nobody can come in between
+ * @kind: P_READ or P_WRITE
+ * @object: as for point()
+ *
+ * It counts as part of what the last point announced. For an explorer only: what it
+ * is not told of it takes to be nobody else's business.
+ */
+static inline void also(enum point_kind kind, u64 object)
+{
+	struct task *t = current;
+
+	if (t && t->deterministic)
+		sched_also(t, kind, object);
 }
 
 /** mark() - announce a place that accesses nothing by itself */

@@ -75,6 +75,14 @@ void sched_point(struct task *t, enum point_id id, enum point_kind kind, u64 obj
 		trace_point(t->sim->trace, t, id, kind, object);
 }
 
+void sched_also(struct task *t, enum point_kind kind, u64 object)
+{
+	const struct sched *sched = &t->sim->sched;
+
+	if (sched->note)
+		sched->note(sched->hold_data, kind, object);
+}
+
 void sched_block(struct lock *lock, enum lock_mode mode)
 {
 	struct task *t = current;

@@ -22,7 +22,9 @@ struct sched {
 	/* Asked at every point of a running task: must it stop here? NULL: never. */
 	bool (*hold)(void *data, struct task *t, enum point_id id, enum point_kind kind,
 		     u64 object);
-	void *hold_data;
+	/* Told of accesses that have no point of their own: also(), and the watchers. May be NULL. */
+	void (*note)(void *data, enum point_kind kind, u64 object);
+	void *hold_data;		/* for both */
 };
 
 /**
@@ -52,7 +54,7 @@ void sched_start(struct task *t, void (*work)(struct task *t, void *arg), void *
  */
 enum task_state sched_run(struct task *t);
 
-/** sched_block() - stop the current task until @lock does not conflict with @mode; may return early */
+/** sched_block() - stop the current task until @lock may be had in @mode; may return early */
 void sched_block(struct lock *lock, enum lock_mode mode);
 
 /** sched_wake() - make the tasks that wait for @lock ready again if they can have it */

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+/* The strategies on programs whose classes are known. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/toy_program.h"
+
+static const struct explore_options dpor = { .strategy = EXPLORE_DPOR };
+
+static void check_classes(struct toy toy, u64 classes)
+{
+	struct behaviours b = toy_explore(&toy, dpor);
+
+	cr_expect_eq(b.result.classes, classes, "%llu classes", (unsigned long long)b.result.classes);
+	cr_expect_eq(b.nr, classes, "%zu behaviours", b.nr);
+	cr_expect_eq(b.result.executions, classes + b.result.cut);
+	cr_expect(!b.err && b.result.complete);
+	free(b.hashes);
+}
+
+Test(explore, lastzero)
+{
+	static const u64 classes[] = { 2, 5, 12, 28, 64, 144, 320, 704, 1536 };
+
+	for (u32 n = 1; n <= ARRAY_SIZE(classes); n++)
+		check_classes(toy_lastzero(n), classes[n - 1]);
+}
+
+Test(explore, readers)
+{
+	for (u32 n = 1; n <= 10; n++)
+		check_classes(toy_readers(n), 1ULL << n);
+}
+
+Test(explore, readers_need_no_cut_runs)
+{
+	struct toy toy = toy_readers(8);
+	struct behaviours b = toy_explore(&toy, dpor);
+
+	cr_expect_eq(b.result.cut, 0);
+	free(b.hashes);
+}
+
+/* Thread @t of @toy runs @code. */
+#define CODE(toy, t, ...)                                                                          \
+	memcpy((toy).code[t], ((struct toy_op[]){ __VA_ARGS__ }),                                  \
+	       sizeof((struct toy_op[]){ __VA_ARGS__ }))
+
+#define READ(v) { EXPLORE_READ, v, 0, 0 }
+#define WRITE(v) { EXPLORE_WRITE, v, 0, 0 }
+#define LOCK(v) { EXPLORE_LOCK, v, 0, 0 }
+#define RLOCK(v) { EXPLORE_RLOCK, v, 0, 0 }
+#define UNLOCK(v) { EXPLORE_UNLOCK, v, 0, 0 }
+#define RUNLOCK(v) { EXPLORE_RUNLOCK, v, 0, 0 }
+#define WAIT(v) { EXPLORE_WAIT, v, 0, 0 }
+
+Test(explore, nothing_shared_is_one_class)
+{
+	struct toy toy = { .nr_threads = 3 };
+
+	for (int t = 0; t < 3; t++)
+		CODE(toy, t, WRITE(t), READ(t), READ(11), WRITE(t + 3));
+	check_classes(toy, 1);
+}
+
+Test(explore, no_threads_and_no_events)
+{
+	check_classes((struct toy){ .nr_threads = 0 }, 1);
+	check_classes((struct toy){ .nr_threads = 4 }, 1);
+}
+
+Test(explore, critical_sections_change_places_as_a_whole)
+{
+	struct toy toy = { .nr_threads = 3 };
+
+	for (int t = 0; t < 3; t++)
+		CODE(toy, t, LOCK(9), READ(0), WRITE(0), UNLOCK(9));
+	check_classes(toy, 6);
+}
+
+Test(explore, readers_of_a_lock_are_independent)
+{
+	struct toy toy = { .nr_threads = 3 };
+
+	for (int t = 0; t < 3; t++)
+		CODE(toy, t, RLOCK(9), READ(0), RUNLOCK(9));
+	check_classes(toy, 1);
+	CODE(toy, 0, LOCK(9), WRITE(0), UNLOCK(9));
+	check_classes(toy, 4);
+}
+
+Test(explore, waiting_for_a_lock_takes_nothing)
+{
+	struct toy toy = { .nr_threads = 3 };
+
+	CODE(toy, 0, RLOCK(9), WRITE(0), RUNLOCK(9));
+	CODE(toy, 1, WAIT(9));
+	CODE(toy, 2, WAIT(9));
+	check_classes(toy, 4);
+}
+
+/* Two readers whose critical sections depend on each other can only be overtaken together. */
+Test(explore, writer_overtakes_entangled_readers)
+{
+	struct toy toy = { .nr_threads = 3 };
+	struct behaviours a, b;
+
+	CODE(toy, 0, RLOCK(9), WRITE(0), READ(1), RUNLOCK(9));
+	CODE(toy, 1, RLOCK(9), READ(0), WRITE(1), RUNLOCK(9));
+	CODE(toy, 2, LOCK(9), UNLOCK(9));
+	a = toy_explore(&toy, dpor);
+	b = toy_explore(&toy, (struct explore_options){ .strategy = EXPLORE_NAIVE });
+	cr_expect(same_behaviours(&a, &b), "%zu, not %zu", a.nr, b.nr);
+	free(a.hashes);
+	free(b.hashes);
+}
+
+Test(explore, deadlock_is_found)
+{
+	struct toy toy = { .nr_threads = 2 };
+	struct behaviours b;
+
+	CODE(toy, 0, LOCK(8), LOCK(9), UNLOCK(9), UNLOCK(8));
+	CODE(toy, 1, LOCK(9), LOCK(8), UNLOCK(8), UNLOCK(9));
+	b = toy_explore(&toy, dpor);
+	cr_expect_eq(b.result.classes, 3);
+	cr_expect_eq(b.result.deadlocks, 1);
+	free(b.hashes);
+
+	/* An outer lock keeps them apart. */
+	CODE(toy, 0, LOCK(7), LOCK(8), LOCK(9), UNLOCK(9), UNLOCK(8), UNLOCK(7));
+	CODE(toy, 1, LOCK(7), LOCK(9), LOCK(8), UNLOCK(8), UNLOCK(9), UNLOCK(7));
+	b = toy_explore(&toy, dpor);
+	cr_expect_eq(b.result.classes, 2);
+	cr_expect_eq(b.result.deadlocks, 0);
+	free(b.hashes);
+}
+
+struct first {
+	u8 schedule[64];
+	u32 len;
+	u32 preemptions;
+	u64 runs;
+	u64 limit;
+	u32 worst;
+	bool in_order;
+};
+
+static bool note_first(void *ctx, const struct explore_run *run)
+{
+	struct first *f = ctx;
+
+	if (!f->runs++) {
+		memcpy(f->schedule, run->schedule, run->len);
+		f->len = run->len;
+		f->preemptions = run->preemptions;
+		f->in_order = true;
+	}
+	f->in_order &= run->preemptions >= f->worst;
+	f->worst = run->preemptions > f->worst ? run->preemptions : f->worst;
+	return f->runs != f->limit;
+}
+
+Test(explore, first_execution_has_no_preemption)
+{
+	struct toy toy = toy_lastzero(4);
+	struct explore_program p = toy_program(&toy);
+	struct first f = { 0 };
+	struct explore_options o = { .visit = note_first, .ctx = &f };
+	struct explore_result r;
+
+	cr_assert_eq(explore(&p, &o, &r), 0);
+	cr_expect_eq(f.preemptions, 0);
+	cr_expect_eq(f.len, 9);
+	cr_expect_arr_eq(f.schedule, ((u8[]){ 0, 1, 1, 2, 2, 3, 3, 4, 4 }), 9);
+	cr_expect_eq(explore_replay(&p, f.schedule, f.len), f.len);
+}
+
+Test(explore, replay_stops_at_what_cannot_be)
+{
+	struct toy toy = { .nr_threads = 2 };
+	struct explore_program p = toy_program(&toy);
+
+	CODE(toy, 0, LOCK(9), UNLOCK(9));
+	CODE(toy, 1, LOCK(9), UNLOCK(9));
+	cr_expect_eq(explore_replay(&p, (u8[]){ 0, 1, 0, 1 }, 4), 1);
+	cr_expect_eq(explore_replay(&p, (u8[]){ 0, 0, 1, 1 }, 4), 4);
+}
+
+Test(explore, visit_can_stop)
+{
+	struct toy toy = toy_lastzero(5);
+	struct explore_program p = toy_program(&toy);
+	struct first f = { .limit = 3 };
+	struct explore_options o = { .visit = note_first, .ctx = &f };
+	struct explore_result r;
+
+	cr_assert_eq(explore(&p, &o, &r), 0);
+	cr_expect_eq(f.runs, 3);
+	cr_expect_not(r.complete);
+	cr_expect_str_eq(r.guarantee, "3 classes, not all");
+}
+
+Test(explore, interrupt_stops)
+{
+	volatile sig_atomic_t interrupted = 1;
+	struct toy toy = toy_lastzero(5);
+	struct explore_program p = toy_program(&toy);
+	struct explore_options o = { .interrupted = &interrupted };
+	struct explore_result r;
+
+	cr_assert_eq(explore(&p, &o, &r), 0);
+	cr_expect_not(r.complete);
+	cr_expect_eq(r.executions, 1);
+}
+
+/* Preemption bounding: fewest first, none twice, and everything once the bound is high enough. */
+Test(explore, preemptions)
+{
+	struct toy toy = toy_lastzero(3);
+	struct explore_program p = toy_program(&toy);
+	struct behaviours all = toy_explore(&toy, dpor), some;
+	u64 executions = 0, naive;
+	struct explore_result r;
+
+	some = toy_explore(&toy, (struct explore_options){ .strategy = EXPLORE_NAIVE });
+	naive = some.result.executions;
+	cr_expect(same_behaviours(&all, &some));
+	free(some.hashes);
+	for (u32 bound = 0; bound <= 8; bound++) {
+		struct first f = { 0 };
+		struct explore_options o = { .strategy = EXPLORE_PREEMPT, .bound = bound,
+					     .visit = note_first, .ctx = &f };
+
+		cr_assert_eq(explore(&p, &o, &r), 0);
+		cr_expect(f.in_order);
+		cr_expect_leq(f.worst, bound);
+		cr_expect_geq(r.executions, executions);
+		executions = r.executions;
+		if (bound == 2)
+			cr_expect_str_eq(r.guarantee, "all with at most 2 preemptions");
+	}
+	cr_expect_eq(executions, naive);
+	cr_expect_eq(r.classes, all.nr);
+	free(all.hashes);
+}
+
+Test(explore, random_strategies_repeat_and_find)
+{
+	static const enum explore_strategy strategies[] = { EXPLORE_PCT, EXPLORE_RANDOM };
+	struct toy toy = toy_lastzero(3);
+	struct behaviours all = toy_explore(&toy, dpor);
+
+	for (size_t i = 0; i < ARRAY_SIZE(strategies); i++) {
+		struct explore_options o = { .strategy = strategies[i], .bound = 3, .runs = 3000,
+					     .seed = 7 };
+		struct behaviours a = toy_explore(&toy, o), b = toy_explore(&toy, o), c;
+
+		cr_expect_eq(a.result.executions, 3000);
+		cr_expect(same_behaviours(&a, &b));
+		cr_expect_eq(a.result.classes, a.nr);
+		cr_expect(same_behaviours(&a, &all), "%zu of %zu", a.nr, all.nr);
+		o.runs = 3;
+		c = toy_explore(&toy, o);
+		cr_expect_leq(c.nr, 3);
+		free(a.hashes);
+		free(b.hashes);
+		free(c.hashes);
+	}
+	free(all.hashes);
+}
+
+/* Thread 0 goes round and round until thread 1 has written. */
+struct looping {
+	bool written;
+	bool done[2];
+};
+
+static void looping_reset(void *data)
+{
+	memset(data, 0, sizeof(struct looping));
+}
+
+static u32 looping_enabled(void *data, u32 *unfinished)
+{
+	const struct looping *l = data;
+
+	*unfinished = (l->done[0] ? 0 : 1) | (l->done[1] ? 0 : 2);
+	return *unfinished;
+}
+
+static void looping_pending(void *data, unsigned int thread, struct explore_event *e)
+{
+	(void)data;
+	*e = (struct explore_event){ .object = { 1 },
+				     .kind = { thread ? EXPLORE_WRITE : EXPLORE_READ } };
+}
+
+static void looping_step(void *data, unsigned int thread, struct explore_event *e)
+{
+	struct looping *l = data;
+
+	looping_pending(data, thread, e);
+	if (thread)
+		l->written = l->done[1] = true;
+	else
+		l->done[0] = l->written;
+}
+
+Test(explore, endless_loop_is_bounded_and_said)
+{
+	struct looping l;
+	const struct explore_program p = { &l, 2, looping_reset, looping_enabled, looping_pending,
+					   looping_step };
+	const struct explore_options o = { .max_events = 10 };
+	struct explore_result r;
+
+	cr_assert_eq(explore(&p, &o, &r), 0);
+	/* The write comes before one of the ten reads, or after them all. */
+	cr_expect_eq(r.classes, 11);
+	cr_expect_gt(r.bounded, 0);
+	cr_expect_not(r.complete);
+}
+
+Test(explore, nonsense_is_refused)
+{
+	struct toy toy = toy_readers(2);
+	struct explore_program p = toy_program(&toy);
+	struct explore_options o = { .strategy = EXPLORE_PCT, .bound = 3 };
+	struct explore_result r;
+
+	cr_expect_eq(explore(&p, &o, &r), -EINVAL);
+	o.runs = 1;
+	o.bound = 0;
+	cr_expect_eq(explore(&p, &o, &r), -EINVAL);
+	o.bound = EXPLORE_MAX_DEPTH + 1;
+	cr_expect_eq(explore(&p, &o, &r), -EINVAL);
+	o.bound = 1;
+	cr_expect_eq(explore(&p, &o, &r), 0);
+	p.nr_threads = EXPLORE_THREADS + 1;
+	cr_expect_eq(explore(&p, &o, &r), -EINVAL);
+}
+
+/* A program that is not the same in every run. */
+static void drifting_step(void *data, unsigned int thread, struct explore_event *e)
+{
+	static int calls;
+
+	looping_step(data, thread, e);
+	e->object[0] += calls++ / 15;
+}
+
+Test(explore, replay_that_differs_is_an_error)
+{
+	struct looping l;
+	const struct explore_program p = { &l, 2, looping_reset, looping_enabled, looping_pending,
+					   drifting_step };
+	const struct explore_options o = { .max_events = 10 };
+	struct explore_result r;
+
+	cr_expect_eq(explore(&p, &o, &r), -EUCLEAN);
+	cr_expect_geq(r.diverged, 0);
+}
+
+Test(explore, dependence)
+{
+	const struct explore_event w = { { 5ULL << 32 | 1 }, { EXPLORE_WRITE } };
+	const struct explore_event r = { { 5ULL << 32 | 1 }, { EXPLORE_READ } };
+	const struct explore_event other = { { 5ULL << 32 | 2 }, { EXPLORE_WRITE } };
+	const struct explore_event all = { { 5ULL << 32 | EXPLORE_ALL }, { EXPLORE_READ } };
+	const struct explore_event owner = { { 6ULL << 32 | EXPLORE_ALL }, { EXPLORE_WRITE } };
+	const struct explore_event two = { { 9ULL << 32, 5ULL << 32 | 2 },
+					   { EXPLORE_READ, EXPLORE_READ } };
+
+	cr_expect(explore_dependent(&w, &r));
+	cr_expect(explore_dependent(&w, &w));
+	cr_expect_not(explore_dependent(&r, &r));
+	cr_expect_not(explore_dependent(&w, &other));
+	cr_expect(explore_dependent(&all, &other));
+	cr_expect(explore_dependent(&w, &all));
+	cr_expect_not(explore_dependent(&owner, &w));
+	cr_expect(explore_dependent(&two, &other));
+	cr_expect_not(explore_dependent(&two, &w));
+}
