@@ -111,6 +111,14 @@ static bool media_byte(struct check *c, struct inode *inode, pgoff_t pgoff, u64 
 	return true;
 }
 
+bool check_as_stored(struct check *c, const struct inode *inode, pgoff_t pgoff, u64 off,
+		     const u8 *data, u64 len)
+{
+	u8 want;
+
+	return model_diff(&c->model, inode->i_ino, pgoff, off, data, len, &want) < 0;
+}
+
 /*
  * Somebody saw @data at @off of a page. A byte that nobody ever stored there
  * comes from another owner of the block; one that differs from what was stored
@@ -145,7 +153,7 @@ void check_block_read(struct check *c, struct inode *inode, pgoff_t pgoff, block
 {
 	char how[40];
 
-	if (!c)
+	if (!c || check_as_stored(c, inode, pgoff, off, data, len))
 		return;
 	snprintf(how, sizeof(how), "a read of block %llu", (ull)(block));
 	check_seen(c, inode, pgoff, off, data, len, how);

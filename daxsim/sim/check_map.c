@@ -124,6 +124,8 @@ void check_user_access(struct check *c, struct vma *vma, u64 addr, const u8 *dat
 			model_write(&c->model, inode->i_ino, s->lblk, off, data, len);
 		return;
 	}
+	if (check_as_stored(c, inode, vma->pgoff + page, off, data, len))
+		return;
 	snprintf(how, sizeof(how), "a load from page %llu of mapping %s",
 		 (ull)(vma->page_base + page), vma->name);
 	check_seen(c, inode, vma->pgoff + page, off, data, len, how);

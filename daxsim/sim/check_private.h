@@ -82,6 +82,10 @@ void check_mappings(struct check *c, struct inode *inode);
 /** check_still_mapped() - PTEs of pages [lblk, lblk + len) that point to blocks given up */
 void check_still_mapped(struct check *c, struct inode *inode, u64 lblk, block_t block, u64 len);
 
+/** check_as_stored() - whether bytes of a file are what was stored; the common case of check_seen() */
+bool check_as_stored(struct check *c, const struct inode *inode, pgoff_t pgoff, u64 off,
+		     const u8 *data, u64 len);
+
 /**
  * check_seen() - somebody saw bytes of a file
  * @data: what was seen; NULL: zeroes

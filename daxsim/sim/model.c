@@ -67,6 +67,7 @@ void model_write(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *dat
 		if (!data)
 			return;
 		p = watcher_alloc(m->arena, sizeof(*p));
+		p->data = watcher_alloc(m->arena, PAGE_SIZE);
 		p->ino = ino;
 		p->pgoff = pgoff;
 		RB_INSERT(model_tree, &m->pages, p);
@@ -84,6 +85,7 @@ void model_drop(struct model *m, u32 ino, pgoff_t first, u64 nr)
 		struct model_page *next = RB_NEXT(model_tree, &m->pages, p);
 
 		RB_REMOVE(model_tree, &m->pages, p);
+		arena_free(m->arena, p->data, PAGE_SIZE);
 		arena_free(m->arena, p, sizeof(*p));
 		p = next;
 	}

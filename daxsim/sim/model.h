@@ -18,7 +18,7 @@ struct model_page {
 	RB_ENTRY(model_page) link;
 	u32 ino;
 	pgoff_t pgoff;
-	u8 data[PAGE_SIZE];
+	u8 *data;	/* PAGE_SIZE bytes */
 };
 
 RB_HEAD(model_tree, model_page);
