@@ -56,11 +56,12 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 		[P_RLOCK] = EXPLORE_RLOCK, [P_UNLOCK] = EXPLORE_UNLOCK, [P_WAIT] = EXPLORE_WAIT,
 	};
 	struct explorer *x = data;
-	struct walker *w = &x->walkers[t->id - 1];
+	struct walker *w;
 
 	(void)id;
 	if (t == x->helper)
 		return false;
+	w = &x->walkers[t->id - 1];	/* the helper is task 0 */
 	if (kind == P_MARK) {
 		w->passed++;
 		return false;
