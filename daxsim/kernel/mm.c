@@ -29,6 +29,7 @@ struct mm *mm_create(struct sim *sim, const char *name)
 static void link_vma(struct vma *vma)
 {
 	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
+	also(P_WRITE, obj(OBJ_I_MMAP, vma->inode->i_ino, 0));
 	LIST_INSERT_HEAD(&vma->mm->mmap, vma, mm_link);
 	LIST_INSERT_HEAD(&vma->inode->i_data.i_mmap, vma, i_mmap_link);
 }
@@ -143,6 +144,7 @@ static int cut_vma(struct vma *vma, u64 first, u64 last)
 	}
 	zap_pages(vma, first, last, true);
 	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
+	also(P_WRITE, obj(OBJ_I_MMAP, vma->inode->i_ino, 0));
 	if (sim->mmu->unmap)
 		sim->mmu->unmap(vma, first, last - first);
 	if (rest) {

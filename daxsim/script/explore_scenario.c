@@ -26,7 +26,7 @@ static void keep(struct explorer *x, struct explore_finding *f, const char *text
 	bool better = !f->classes || run->preemptions < f->preemptions ||
 		      (run->preemptions == f->preemptions && x->nr_chunks < f->nr_chunks);
 
-	f->classes++;
+	f->classes += run->number > 0;
 	if (!better)
 		return;
 	snprintf(f->text, sizeof(f->text), "%s", text);
@@ -52,7 +52,7 @@ static void count_outcome(struct explorer *x, const struct explore_run *run, boo
 		out->nr_outcomes++;
 		o->hash = hash;
 	}
-	o->classes++;
+	o->classes += run->number > 0;
 	keep(x, &o->witness, "", run);
 }
 
@@ -75,10 +75,11 @@ static bool visit(void *ctx, const struct explore_run *run)
 		count_outcome(x, run, stuck);
 	for (const struct final *f = x->s->finals; f && !stuck; f = f->next, index++) {
 		stuck = !walk_helper(x, f->cmds);
-		x->out->finals[index] += x->matched && !stuck;
+		x->out->finals[index] += x->matched && !stuck && run->number;
 	}
-	x->out->finals_run += !stuck;
-	x->out->shown += !!x->seen;
+	/* A class that chance comes to again does not count again. */
+	x->out->finals_run += !stuck && run->number;
+	x->out->shown += x->seen && run->number;
 	for (int i = 0; i < NR_INVARIANTS; i++)
 		if (x->seen >> i & 1)
 			keep(x, &x->out->findings[i], x->texts[i], run);

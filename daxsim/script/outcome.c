@@ -8,13 +8,11 @@
 
 static bool bytes_match(const struct value *v, const struct cmd *cmd, const struct outcome *out)
 {
-	if (v->nr_bytes == 1) {
-		/* One byte stands for all that were asked for. */
-		for (size_t i = 0; i < out->nr_data; i++)
-			if (out->data[i] != v->bytes[0])
-				return false;
-		return out->nr_data == cmd->len;
-	}
+	/* One byte stands for all that were asked for: the first is that, and each is as the one before. */
+	if (v->nr_bytes == 1)
+		return out->nr_data == cmd->len &&
+		       (!cmd->len || (out->data[0] == v->bytes[0] &&
+				      !memcmp(out->data, out->data + 1, cmd->len - 1)));
 	return out->nr_data == v->nr_bytes && !memcmp(out->data, v->bytes, v->nr_bytes);
 }
 

@@ -62,6 +62,7 @@ void check_still_mapped(struct check *c, struct inode *inode, u64 lblk, block_t 
 {
 	struct vma *vma;
 
+	check_note(c, P_READ, obj(OBJ_I_MMAP, inode->i_ino, 0));
 	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link) {
 		u64 from = max_t(u64, lblk, vma->pgoff);
 		u64 to = min_t(u64, lblk + len, vma->pgoff + vma->nr_pages);
@@ -84,6 +85,7 @@ void check_mappings(struct check *c, struct inode *inode)
 {
 	struct vma *vma;
 
+	check_note(c, P_READ, obj(OBJ_I_MMAP, inode->i_ino, 0));
 	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link) {
 		note_pte(c, vma, EXTENT_ALL);
 		for (u64 page = 0; page < vma->nr_pages; page++) {

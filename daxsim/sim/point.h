@@ -132,6 +132,7 @@ enum obj_type {
 	OBJ_DIR,		/* the directory: names and handles */
 	OBJ_I_COUNT,		/* inode: its reference count */
 	OBJ_MMAP,		/* process: its list of mappings */
+	OBJ_I_MMAP,		/* inode: which mappings there are of it */
 	OBJ_JOURNAL,		/* the state of the running transaction */
 	OBJ_INJECT,		/* injected failures that are still to come */
 	OBJ_MODEL,		/* inode, page: the watchers' idea of what it holds */

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Findings of exploration are schedules that anybody can run: in every MMU they show
+ * what they were kept for, and in words they are the same schedules.
+ */
+#include <glob.h>
+
+#include "daxsim/script/explore_scenario.h"
+#include "daxsim/script/replay.h"
+#include "tests/scenario_run.h"
+
+static bool has_uffd(void)
+{
+	struct sim sim;
+	char why[512];
+
+	if (sim_init(&sim, 1 << 20, &uffd_mmu, why, sizeof(why)))
+		return false;
+	sim_destroy(&sim);
+	return true;
+}
+
+static struct exploration *explored(const struct scenario *s, const struct variant *v)
+{
+	static const struct explore_request all = { .strategy = EXPLORE_DPOR };
+	static const struct explore_limits limits = { .executions = 0 };
+	struct exploration *x = calloc(1, sizeof(*x));
+
+	cr_assert_not_null(x);
+	cr_assert_eq(explore_scenario(s, v, &all, &limits, x), 0, "%s", x->failure);
+	return x;
+}
+
+static char *words(const struct trace *tr)
+{
+	char *text;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	cr_assert_not_null(to);
+	trace_print_schedule(tr, to);
+	fclose(to);
+	return text;
+}
+
+static char *counts(const struct schedule *schedule)
+{
+	char *text;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	cr_assert_not_null(to);
+	schedule_print(schedule, to);
+	fclose(to);
+	return text;
+}
+
+/* Points and results, who did them, in their order: what a schedule decides. */
+static bool same_course(const struct trace *a, const struct trace *b)
+{
+	size_t i = 0, j = 0;
+
+	for (;;) {
+		while (i < a->nr && a->events[i].type == EVENT_HELD)
+			i++;
+		while (j < b->nr && b->events[j].type == EVENT_HELD)
+			j++;
+		if (i == a->nr || j == b->nr)
+			return i == a->nr && j == b->nr;
+		if (a->events[i].type != b->events[j].type ||
+		    a->events[i].task != b->events[j].task ||
+		    a->events[i].point != b->events[j].point ||
+		    a->events[i].object != b->events[j].object)
+			return false;
+		i++;
+		j++;
+	}
+}
+
+/* Run @text as a schedule, and expect what @want, an execution of the soft MMU, came to. */
+static void expect_same(struct scenario *s, const struct variant *v, const char *text,
+			const struct execution *want)
+{
+	struct schedule *schedule = scenario_parse_schedule(s, text, stderr);
+	struct execution x;
+
+	cr_assert_not_null(schedule, "%s %s", s->name, v->text);
+	execute(s, v, schedule, &soft_mmu, NULL, &x);
+	cr_expect_not(x.bad_input, "%s %s: %s: %s", s->name, v->text, text, x.failure);
+	cr_expect(same_course(&want->trace, &x.trace), "%s %s: %s", s->name, v->text, text);
+	for (int inv = 0; inv < NR_INVARIANTS; inv++)
+		cr_expect_eq(x.findings[inv].seen, want->findings[inv].seen, "%s %s: %s: %s", s->name,
+			     v->text, text, invariant_table[inv].name);
+	execution_free(&x);
+}
+
+/* One finding: in both MMUs, by counts, and by points. */
+static void expect_confirmed(struct scenario *s, const struct variant *v,
+			     const struct explore_finding *f, int inv, bool uffd)
+{
+	struct schedule *schedule = finding_schedule(s, f);
+	struct execution soft, real;
+	char *text;
+
+	cr_assert_not_null(schedule);
+	execute(s, v, schedule, &soft_mmu, NULL, &soft);
+	cr_expect_not(soft.bad_input, "%s %s: %s", s->name, v->text, soft.failure);
+	if (inv >= 0)
+		cr_expect(soft.findings[inv].seen, "%s %s: %s", s->name, v->text,
+			  invariant_table[inv].name);
+	else
+		cr_expect(soft.failure || soft.damage, "%s %s", s->name, v->text);
+	if (uffd) {
+		execute(s, v, schedule, &uffd_mmu, NULL, &real);
+		cr_expect_eq(trace_diff(&soft.trace, &real.trace), -1, "%s %s", s->name, v->text);
+		cr_expect(!soft.state == !real.state && (!soft.state ||
+							 !strcmp(soft.state, real.state)));
+		cr_expect(inv < 0 || real.findings[inv].seen, "%s %s", s->name, v->text);
+		execution_free(&real);
+	}
+	text = counts(schedule);
+	expect_same(s, v, text, &soft);
+	free(text);
+	text = words(&soft.trace);
+	expect_same(s, v, text, &soft);
+	free(text);
+	execution_free(&soft);
+	free(schedule);
+}
+
+static unsigned int confirm_all(struct scenario *s, const char *kernel, bool uffd)
+{
+	const struct variant *v = scenario_parse_variant(s, kernel, stderr);
+	struct exploration *x;
+	unsigned int nr = 0;
+
+	cr_assert_not_null(v);
+	x = explored(s, v);
+	for (int inv = 0; inv < NR_INVARIANTS; inv++)
+		if (x->findings[inv].classes && inv != INV_LOCK_ORDER) {
+			expect_confirmed(s, v, &x->findings[inv], inv, uffd);
+			nr++;
+		}
+	if (x->mismatch.classes) {
+		expect_confirmed(s, v, &x->mismatch, -1, uffd);
+		nr++;
+	}
+	exploration_free(x);
+	free(x);
+	return nr;
+}
+
+/* A test for each file system, so that they run side by side. */
+static void confirm_mixes(const char *fs)
+{
+	static const char *const versions[] = { "v10", "v11" };
+	bool uffd = has_uffd();
+	unsigned int nr = 0;
+	glob_t files;
+
+	if (glob("scenarios/mixes/*.scn", 0, NULL, &files))
+		cr_skip("not started where the scenarios are\n");
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(versions); k++) {
+			struct scenario *s = scenario_load(files.gl_pathv[i], stderr);
+			char kernel[20];
+
+			cr_assert_not_null(s);
+			snprintf(kernel, sizeof(kernel), "%s@%s", fs, versions[k]);
+			nr += confirm_all(s, kernel, uffd);
+			scenario_free(s);
+		}
+	globfree(&files);
+	cr_expect_gt(nr, 10, "%u findings", nr);
+}
+
+Test(replay, findings_on_ext2)
+{
+	confirm_mixes("ext2");
+}
+
+Test(replay, findings_on_ext4)
+{
+	confirm_mixes("ext4");
+}
+
+Test(replay, findings_on_xfs)
+{
+	confirm_mixes("xfs");
+}
+
+#define LEAK                                                                                       \
+	"scenario t\nfs ext4@v11\n"                                                                \
+	"setup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"                      \
+	"session fault { step store { mwrite m 4k 8 0x5a = 8 or SIGBUS } }\n"                      \
+	"session trunc { step shrink { truncate f 0 } step look { fiemap f } }\n"
+
+/* The trace of a schedule, in words. */
+static void expect_words(const char *schedule, const char *want)
+{
+	struct scenario *s = parse_text(LEAK);
+	struct execution x;
+	char *text;
+
+	execute(s, s->variants, scenario_parse_schedule(s, schedule, stderr), &soft_mmu, NULL, &x);
+	text = words(&x.trace);
+	cr_expect_str_eq(text, want);
+	expect_same(s, s->variants, text, &x);
+	free(text);
+	execution_free(&x);
+	scenario_free(s);
+}
+
+Test(replay, in_words)
+{
+	expect_words("store shrink look", "store shrink look");
+	expect_words("shrink look store", "shrink look store");
+	expect_words("store@dax_insert_mapping shrink look store",
+		     "store@dax_insert_mapping shrink look store");
+	expect_words("store@get_block#2 shrink store look", "store@get_block#2 shrink store look");
+	expect_words("store@i_mmap_mutex shrink@do_truncate store shrink look",
+		     "store@i_mmap_mutex shrink@do_truncate store shrink look");
+	/* What the schedule does not name goes on at its end. */
+	expect_words("store@get_block shrink look", "store@get_block shrink look store");
+}
+
+Test(replay, counts_become_points)
+{
+	expect_words("fault:1 trunc:1000 trunc:1000 fault:1000",
+		     "store@handle_mm_fault shrink look store");
+}
+
+Test(replay, as_it_was_given)
+{
+	static const char *const same[] = {
+		"store@dax_insert_mapping shrink grab store", "fault:6 trunc:11 fault:3",
+		"store@get_block#2 shrink store", "store@i_mmap_mutex shrink store",
+	};
+	struct scenario *s = parse_text(LEAK "session reuse { step grab { pwrite g 0 4k } }\n");
+
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
+		char *text = counts(scenario_parse_schedule(s, same[i], stderr));
+
+		cr_expect_str_eq(text, same[i]);
+		free(text);
+	}
+	scenario_free(s);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+/* Making the schedule of a finding as simple as it gets, without losing what it shows. */
+#include "daxsim/script/explore_scenario.h"
+#include "tests/scenario_run.h"
+#include "tests/walked.h"
+
+#define LEAK                                                                                       \
+	"scenario t\nfs ext4@v11\n"                                                                \
+	"setup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"                      \
+	"session other { step o1 { fiemap g } step o2 { create x } }\n"                            \
+	"session fault { mwrite m 4k 8 0x5a = 8 or SIGBUS }\n"                                     \
+	"session more  { fiemap f }\n"                                                             \
+	"session trunc { truncate f 0 }\n"
+
+enum { OTHER, FAULT, MORE, TRUNC };
+
+/* A machine to try schedules on; no execution of it is looked at. */
+static struct walked *ready(struct scenario *s)
+{
+	return walk_all(s, 0, (struct explore_options){ .strategy = EXPLORE_PREEMPT, .bound = 0 });
+}
+
+static struct explore_finding finding(const struct chunk *chunks, u32 nr, u32 preemptions)
+{
+	struct explore_finding f = { .classes = 1, .preemptions = preemptions, .nr_chunks = nr };
+
+	memcpy(f.chunks, chunks, nr * sizeof(*chunks));
+	return f;
+}
+
+static bool takes_part(const struct explore_finding *f, u8 session)
+{
+	for (u32 i = 0; i < f->nr_chunks; i++)
+		if (f->chunks[i].session == session)
+			return true;
+	return false;
+}
+
+/* Whether the schedule of a finding shows an invariant broken when it is run from a scenario. */
+static bool shows(const struct scenario *s, const struct explore_finding *f, enum invariant inv)
+{
+	struct schedule *schedule = finding_schedule(s, f);
+	struct execution x;
+	bool seen;
+
+	cr_assert_not_null(schedule);
+	execute(s, s->variants, schedule, &soft_mmu, NULL, &x);
+	seen = x.findings[inv].seen;
+	cr_expect_not(x.bad_input, "%s", x.failure);
+	execution_free(&x);
+	free(schedule);
+	return seen;
+}
+
+/* The points that the fault passes before truncate must come in: found by trying. */
+static u32 leaking_count(const struct scenario *s)
+{
+	for (u32 n = 1; n < 40; n++) {
+		const struct chunk chunks[] = { { FAULT, n }, { TRUNC, 1000 }, { FAULT, 1000 } };
+		const struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 1);
+
+		if (shows(s, &f, INV_LEAK_PAST_EOF))
+			return n;
+	}
+	cr_assert_fail("no number of points makes it leak");
+	return 0;
+}
+
+Test(simplify, sessions_that_are_not_needed_go)
+{
+	struct scenario *s = parse_text(LEAK);
+	struct walked *w = ready(s);
+	u32 n = leaking_count(s);
+	const struct chunk chunks[] = { { OTHER, 1 }, { FAULT, n }, { MORE, 1000 },
+					{ TRUNC, 1000 }, { OTHER, 1000 }, { FAULT, 1000 } };
+	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 2);
+
+	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
+	cr_expect_eq(f.nr_chunks, 3, "%u chunks", f.nr_chunks);
+	cr_expect_eq(f.preemptions, 1);
+	cr_expect_not(takes_part(&f, OTHER));
+	cr_expect_not(takes_part(&f, MORE));
+	cr_expect(shows(s, &f, INV_LEAK_PAST_EOF));
+	walked_free(w);
+	scenario_free(s);
+}
+
+/* A fault that is left several times for nothing is put together. */
+Test(simplify, parts_are_put_together)
+{
+	struct scenario *s = parse_text(LEAK);
+	struct walked *w = ready(s);
+	u32 n = leaking_count(s);
+	const struct chunk chunks[] = { { FAULT, 2 }, { TRUNC, 1 }, { FAULT, n - 2 },
+					{ TRUNC, 1000 }, { FAULT, 1000 } };
+	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 3);
+
+	cr_assert_gt(n, 2);
+	cr_assert(shows(s, &f, INV_LEAK_PAST_EOF));
+	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
+	cr_expect_eq(f.nr_chunks, 3, "%u chunks", f.nr_chunks);
+	cr_expect_eq(f.preemptions, 1);
+	cr_expect(shows(s, &f, INV_LEAK_PAST_EOF));
+	walked_free(w);
+	scenario_free(s);
+}
+
+Test(simplify, what_is_simple_stays)
+{
+	struct scenario *s = parse_text(LEAK);
+	struct walked *w = ready(s);
+	const struct chunk chunks[] = { { FAULT, leaking_count(s) }, { TRUNC, 1000 },
+					{ FAULT, 1000 } };
+	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 1), before = f;
+
+	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
+	cr_expect_eq(f.nr_chunks, before.nr_chunks);
+	cr_expect_eq(f.preemptions, before.preemptions);
+	cr_expect(!memcmp(f.chunks, before.chunks, sizeof(chunks)));
+	walked_free(w);
+	scenario_free(s);
+}
+
+/* A wrong result is kept as such: it takes truncate before the load, and nobody else. */
+Test(simplify, wrong_result)
+{
+	struct scenario *s = parse_text("scenario t\nfs ext2@v11\n"
+					"setup { create f; pwrite -S 1 f 0 4k }\n"
+					"session a { create x; create y }\n"
+					"session b { truncate f 0 }\n"
+					"session c { pread f 0 8 = 8 }\n");
+	const struct chunk chunks[] = { { 0, 1 }, { 1, 5 }, { 0, 1 }, { 1, 1000 }, { 2, 1000 } };
+	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 2);
+	struct walked *w = ready(s);
+
+	simplify(&w->x, &f, -1);
+	cr_expect_eq(f.nr_chunks, 2, "%u chunks", f.nr_chunks);
+	cr_expect_eq(f.preemptions, 0);
+	cr_expect_not(takes_part(&f, 0));
+	cr_expect_str_eq(f.text, "t.scn:6:13: pread f 0 8 gave 0, expected 8");
+	walked_free(w);
+	scenario_free(s);
+}
+
+/* As exploration uses it: no schedule of a finding can be made simpler by leaving a session out. */
+Test(simplify, findings_need_all_that_take_part)
+{
+	static const char *const kernels[] = { "ext2@v10", "ext4@v10", "ext4@v11", "xfs@v11" };
+	static const struct explore_limits limits = { .executions = 0 };
+	struct scenario *s = parse_text(LEAK);
+	unsigned int found = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(kernels); k++) {
+		const struct variant *v = scenario_parse_variant(s, kernels[k], stderr);
+		struct exploration *x = calloc(1, sizeof(*x));
+		struct explore_request how;
+
+		cr_assert(v && x);
+		cr_assert_eq(scenario_parse_explore(s, "preempt 2", &how, stderr), 0);
+		cr_assert_eq(explore_scenario(s, v, &how, &limits, x), 0);
+		for (int inv = 0; inv < NR_INVARIANTS; inv++) {
+			const struct explore_finding *f = &x->findings[inv];
+
+			if (!f->classes)
+				continue;
+			found++;
+			cr_expect_not(takes_part(f, OTHER), "%s %s", kernels[k],
+				      invariant_table[inv].name);
+			cr_expect_not(takes_part(f, MORE));
+			cr_expect_leq(f->preemptions, 1);
+			cr_expect_leq(f->nr_chunks, 3);
+		}
+		exploration_free(x);
+		free(x);
+	}
+	cr_expect_geq(found, ARRAY_SIZE(kernels));
+	scenario_free(s);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sessions of a scenario as a program for explore(), without what
+ * explore_scenario() makes of it: here every execution is looked at, and the
+ * distinct things that executions came to are collected.
+ */
+#ifndef DAXSIM_TEST_WALKED_H
+#define DAXSIM_TEST_WALKED_H
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "daxsim/script/explore_private.h"
+#include "daxsim/sim/check.h"
+#include "daxsim/sim/state.h"
+
+/* Distinct numbers. */
+struct u64_set {
+	u64 *members;
+	size_t nr, room;
+};
+
+static inline bool set_has(const struct u64_set *s, u64 member)
+{
+	for (size_t i = 0; i < s->nr; i++)
+		if (s->members[i] == member)
+			return true;
+	return false;
+}
+
+static inline void set_add(struct u64_set *s, u64 member)
+{
+	if (set_has(s, member))
+		return;
+	if (s->nr == s->room) {
+		s->room = s->room ? s->room * 2 : 64;
+		s->members = reallocarray(s->members, s->room, sizeof(*s->members));
+		cr_assert_not_null(s->members);
+	}
+	s->members[s->nr++] = member;
+}
+
+/* How many members of @a are not in @b. */
+static inline size_t set_missing(const struct u64_set *a, const struct u64_set *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->nr; i++)
+		n += !set_has(b, a->members[i]);
+	return n;
+}
+
+static inline bool set_equal(const struct u64_set *a, const struct u64_set *b)
+{
+	return !set_missing(a, b) && !set_missing(b, a);
+}
+
+struct walked {
+	struct explorer x;
+	u32 hidden;			/* objects that are kept from explore(), bit per enum obj_type */
+	struct u64_set outcomes;	/* hashes of final states, violations and wrong results */
+	struct u64_set classes;		/* hashes of happens-before graphs */
+	u64 findings;			/* seen in any execution, bit per invariant */
+	struct explore_result result;
+	int err;			/* what explore() returned */
+};
+
+static inline void walked_note(void *data, enum invariant inv, const char *text)
+{
+	struct explorer *x = data;
+
+	if (!(x->seen >> inv & 1))
+		snprintf(x->texts[inv], sizeof(x->texts[inv]), "%s", text);
+	x->seen |= 1ULL << inv;
+}
+
+/* What an execution came to: everything at rest, what was violated, what results were wrong. */
+static inline u64 walked_outcome(struct explorer *x)
+{
+	char *text;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+	u64 hash;
+
+	cr_assert_not_null(to);
+	state_print(&x->m.sim, to);
+	for (int i = 0; i < NR_INVARIANTS; i++)
+		if (x->seen >> i & 1)
+			fprintf(to, "%s: %s\n", invariant_table[i].name, x->texts[i]);
+	fputs(x->mismatch, to);
+	fclose(to);
+	hash = XXH3_64bits(text, size);
+	free(text);
+	return hash;
+}
+
+static inline bool walked_visit(void *ctx, const struct explore_run *run)
+{
+	struct walked *w = ctx;
+
+	if (run->deadlock)
+		walk_stuck(&w->x);
+	else
+		check_quiescent(w->x.m.sim.check);
+	w->findings |= w->x.seen;
+	set_add(&w->outcomes, walked_outcome(&w->x));
+	set_add(&w->classes, run->class);
+	return true;
+}
+
+static inline void walked_hide(const struct walked *w, struct explore_event *e)
+{
+	for (int i = EXPLORE_ACCESSES - 1; i >= 0; i--)
+		if (e->kind[i] && obj_type(e->object[i]) < 32 &&
+		    w->hidden >> obj_type(e->object[i]) & 1) {
+			memmove(&e->object[i], &e->object[i + 1],
+				(EXPLORE_ACCESSES - 1 - i) * sizeof(e->object[0]));
+			memmove(&e->kind[i], &e->kind[i + 1], EXPLORE_ACCESSES - 1 - i);
+			e->kind[EXPLORE_ACCESSES - 1] = EXPLORE_NONE;
+			e->object[EXPLORE_ACCESSES - 1] = 0;
+		}
+}
+
+static inline void walked_reset(void *data)
+{
+	walk_reset(&((struct walked *)data)->x);
+}
+
+static inline u32 walked_enabled(void *data, u32 *unfinished)
+{
+	return walk_enabled(&((struct walked *)data)->x, unfinished);
+}
+
+static inline void walked_pending(void *data, unsigned int thread, struct explore_event *e)
+{
+	struct walked *w = data;
+
+	walk_pending(&w->x, thread, e);
+	walked_hide(w, e);
+}
+
+static inline void walked_step(void *data, unsigned int thread, struct explore_event *e)
+{
+	struct walked *w = data;
+
+	walk_step(&w->x, thread, e);
+	walked_hide(w, e);
+}
+
+/**
+ * walk_all() - run the first variant of a scenario in many interleavings
+ * @s: the scenario; its finals do not run
+ * @hidden: objects that explore() is not told of, bit per enum obj_type
+ * @o: how; visit and ctx are filled in
+ *
+ * Return: what came of it; walked_free() it.
+ */
+static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
+				      struct explore_options o)
+{
+	struct walked *w = calloc(1, sizeof(*w));
+	struct explore_program p = {
+		.data = w, .nr_threads = s->nr_sessions, .reset = walked_reset,
+		.enabled = walked_enabled, .pending = walked_pending, .step = walked_step,
+	};
+	char why[200];
+
+	cr_assert_not_null(w);
+	w->hidden = hidden;
+	w->x.s = s;
+	w->x.v = s->variants;
+	cr_assert_eq(machine_init(&w->x.m, s->device_size, s->variants, &soft_mmu, why,
+				  sizeof(why)), 0);
+	cr_assert_eq(check_create(&w->x.m.sim, s->ignored, walked_note, &w->x), 0);
+	cr_assert(walk_set_up(&w->x), "%s", w->x.mismatch);
+	o.visit = walked_visit;
+	o.ctx = w;
+	o.want_class = true;
+	w->err = explore(&p, &o, &w->result);
+	cr_assert(!w->err || hidden, "explore() returned %d", w->err);
+	return w;
+}
+
+static inline void walked_free(struct walked *w)
+{
+	snapshot_drop(&w->x.snapshot);
+	machine_destroy(&w->x.m);
+	free(w->outcomes.members);
+	free(w->classes.members);
+	free(w);
+}
+
+#endif
