@@ -1,0 +1,2 @@
+explore --mmu soft explore/leak.scn
+explore --mmu soft explore/hang.scn
