@@ -233,6 +233,9 @@ Test(explore_scenario, step_that_does_not_end)
 
 	cr_expect_eq(r.x.result.bounded, 1);
 	cr_expect_not(r.x.result.complete);
+	/* Searching it in another way would not end it. */
+	cr_expect_eq(r.x.result.executions, 1);
+	cr_expect_str_eq(r.x.result.guarantee, "1 class, not all");
 	cr_expect_str_eq(r.x.findings[INV_DEADLOCK].text,
 			 "a session passes 4096 accesses and does not end");
 	end_search(&r);

@@ -113,10 +113,7 @@ static bool progress(void *ctx, const struct explore_result *r)
 	return r->executions < x->limits.executions;
 }
 
-/*
- * One strategy. Returns 1 if it covered what it promises, 0 if it was stopped,
- * or a negative errno.
- */
+/* One strategy. Returns 1, or 0 if it took too many executions, or a negative errno. */
 static int search(struct explorer *x, const struct explore_program *program,
 		  const struct explore_request *how)
 {
@@ -127,6 +124,7 @@ static int search(struct explorer *x, const struct explore_program *program,
 	};
 	struct explore_result *r = &x->out->result;
 	u64 before = r->executions;
+	bool too_many;
 	int err;
 
 	x->begun = seconds();
@@ -134,8 +132,9 @@ static int search(struct explorer *x, const struct explore_program *program,
 	x->out->seconds += seconds() - x->begun;
 	if (x->limits.progress)
 		fputs("\r\033[K", x->limits.progress);
+	too_many = !r->complete && r->executions >= x->limits.executions;
 	r->executions += before;
-	return err ? err : r->complete;
+	return err ? err : !too_many;
 }
 
 /* The strategy that was asked for, and what is left to do when that was too much. */
