@@ -3,6 +3,7 @@
 #ifndef DAXSIM_CLI_H
 #define DAXSIM_CLI_H
 
+#include <argp.h>
 #include <signal.h>
 
 #include "daxsim/script/run.h"
@@ -38,6 +39,17 @@ struct fs_choice {
  * Return: the first of a list, living as long as @s; NULL, after a message, if one is wrong.
  */
 struct variant *chosen_variants(struct scenario *s, const struct fs_choice *fs);
+
+/**
+ * parse_paths() - the files and folders behind the options, for an argp parser
+ * @key: what argp asks about
+ * @state: argp's
+ * @example: a folder that could have been given
+ * @paths: set to them; ends with NULL
+ *
+ * Return: 0, or ARGP_ERR_UNKNOWN for any other key.
+ */
+error_t parse_paths(int key, struct argp_state *state, const char *example, char ***paths);
 
 /**
  * for_each_scenario() - visit files, and the *.scn files of folders

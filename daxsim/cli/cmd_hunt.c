@@ -31,14 +31,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (*end || !r->limits.executions)
 			argp_error(state, "--budget takes a number of executions, not '%s'", arg);
 		break;
-	case ARGP_KEY_ARGS:
-		r->paths = state->argv + state->next;
-		break;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no scenario given; name a file or a folder, such as scenarios/mixes");
-		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_paths(key, state, "scenarios/mixes", &r->paths);
 	}
 	return 0;
 }

@@ -41,12 +41,8 @@ int cmd_profiles(int argc, char **argv)
 	printf("what it adds\n");
 	for (int i = 0; i < NR_PROTECTIONS; i++) {
 		printf("%-4s%-26s", protection_table[i].id, protection_table[i].name);
-		for (int j = 0; profile_names[j]; j++) {
-			profile_t profile = 0;
-
-			profile_find(profile_names[j], &profile);
-			printf("%-5s", profile >> i & 1 ? "x" : "-");
-		}
+		for (int j = 0; profile_names[j]; j++)
+			printf("%-5s", profile_named(profile_names[j]) >> i & 1 ? "x" : "-");
 		printf("%s\n", protection_table[i].what);
 	}
 	return EXIT_PASS;

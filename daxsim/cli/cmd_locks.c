@@ -43,14 +43,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--fs can be given %d times at most", MAX_FS);
 		o->fs.text[o->fs.nr++] = arg;
 		break;
-	case ARGP_KEY_ARGS:
-		o->paths = state->argv + state->next;
-		break;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no scenario given; name a file or a folder, such as scenarios");
-		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_paths(key, state, "scenarios", &o->paths);
 	}
 	return 0;
 }

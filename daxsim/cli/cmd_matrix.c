@@ -29,14 +29,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!r->nr_mmus)
 			argp_error(state, "--mmu takes soft, uffd or both, not '%s'", arg);
 		break;
-	case ARGP_KEY_ARGS:
-		r->paths = state->argv + state->next;
-		break;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no scenario given; name a file or a folder, such as scenarios");
-		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_paths(key, state, "scenarios", &r->paths);
 	}
 	return 0;
 }

@@ -7,6 +7,20 @@
 
 #include "daxsim/cli/cli.h"
 
+error_t parse_paths(int key, struct argp_state *state, const char *example, char ***paths)
+{
+	switch (key) {
+	case ARGP_KEY_ARGS:
+		*paths = state->argv + state->next;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no scenario given; name a file or a folder, such as %s", example);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static int by_name(const FTSENT **a, const FTSENT **b)
 {
 	return strcmp((*a)->fts_name, (*b)->fts_name);

@@ -43,3 +43,11 @@ int profile_find(const char *name, profile_t *profile)
 			*profile |= 1ULL << i;
 	return 0;
 }
+
+profile_t profile_named(const char *name)
+{
+	profile_t profile = 0;
+
+	profile_find(name, &profile);
+	return profile;
+}

@@ -86,4 +86,7 @@ int protection_find(const char *name);
  */
 int profile_find(const char *name, profile_t *profile);
 
+/** profile_named() - the same for a name that is known to be right; none of them otherwise */
+profile_t profile_named(const char *name);
+
 #endif

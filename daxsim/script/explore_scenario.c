@@ -79,7 +79,6 @@ static bool visit(void *ctx, const struct explore_run *run)
 	}
 	/* A class that chance comes to again does not count again. */
 	x->out->finals_run += !stuck && run->number;
-	x->out->shown += x->seen && run->number;
 	for (int i = 0; i < NR_INVARIANTS; i++)
 		if (x->seen >> i & 1)
 			keep(x, &x->out->findings[i], x->texts[i], run);

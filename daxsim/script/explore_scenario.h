@@ -55,7 +55,6 @@ struct exploration {
 	struct explore_outcome outcomes[MAX_OUTCOMES];
 	u32 nr_outcomes;
 	u64 other_outcomes;		/* classes that came to further ones */
-	u64 shown;			/* classes with any finding that is not ignored */
 	char *lock_report;		/* cycles in the order of locks over all of them; or NULL */
 	double seconds;
 	char *failure;			/* set-up went wrong, or a bug of daxsim; NULL: nothing */

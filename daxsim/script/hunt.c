@@ -10,14 +10,6 @@
 
 typedef unsigned long long ull;	/* for printf */
 
-static profile_t profile(const char *name)
-{
-	profile_t p = 0;
-
-	profile_find(name, &p);
-	return p;
-}
-
 /* Explore one kernel; *bugs is what it showed, bit per enum invariant. */
 static int look(struct scenario *s, const struct fs_ops *fs, profile_t p, const char *text,
 		const struct explore_limits *limits, struct exploration *x, u64 *bugs)
@@ -73,7 +65,7 @@ static int print_lacking(struct scenario *s, const struct fs_ops *fs, u64 with,
 		if (!(fs->needs >> p & 1))
 			continue;
 		snprintf(text, sizeof(text), "%s@v11 -%s", fs->name, protection_table[p].id);
-		err = look(s, fs, profile("v11") & ~BIT(p), text, limits, x, &bugs);
+		err = look(s, fs, profile_named("v11") & ~BIT(p), text, limits, x, &bugs);
 		exploration_free(x);
 		if (err)
 			return err;
@@ -104,14 +96,14 @@ static int hunt_fs(struct scenario *s, const struct fs_ops *fs, struct explorati
 
 	fprintf(to, "| %s | %s", s->name, fs->name);
 	snprintf(text, sizeof(text), "%s@v10", fs->name);
-	err = look(s, fs, profile("v10"), text, limits, x, &bugs);
+	err = look(s, fs, profile_named("v10"), text, limits, x, &bugs);
 	if (!err)
 		print_cell(bugs, x, to);
 	exploration_free(x);
 	if (err)
 		return err;
 	snprintf(text, sizeof(text), "%s@v11", fs->name);
-	err = look(s, fs, profile("v11"), text, limits, x, &in_v11);
+	err = look(s, fs, profile_named("v11"), text, limits, x, &in_v11);
 	exploration_free(x);
 	if (!err)
 		err = print_lacking(s, fs, in_v11, limits, x, to);
@@ -120,7 +112,7 @@ static int hunt_fs(struct scenario *s, const struct fs_ops *fs, struct explorati
 	fputs(" | ", to);
 	print_bugs(in_v11, to);
 	snprintf(text, sizeof(text), "%s@%s", fs->name, latest_profile());
-	err = look(s, fs, profile(latest_profile()), text, limits, x, &bugs);
+	err = look(s, fs, profile_named(latest_profile()), text, limits, x, &bugs);
 	if (!err)
 		print_cell(bugs, x, to);
 	exploration_free(x);

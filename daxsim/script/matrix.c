@@ -9,26 +9,18 @@
 #define FIRST_COLUMN 31
 #define CELL 30
 
-static profile_t profile(const char *name)
-{
-	profile_t p = 0;
-
-	profile_find(name, &p);
-	return p;
-}
-
 /* The patches between v10 and v11. */
 static u64 patches(void)
 {
-	return profile("v11") & ~profile("v10");
+	return profile_named("v11") & ~profile_named("v10");
 }
 
 /* The one patch that a variant of v11 lacks, or -1. */
 static int missing_patch(const struct variant *v)
 {
-	u64 missing = profile("v11") & ~v->profile;
+	u64 missing = profile_named("v11") & ~v->profile;
 
-	if (v->profile & ~profile("v11") || !(missing & patches()) || missing & (missing - 1))
+	if (v->profile & ~profile_named("v11") || !(missing & patches()) || missing & (missing - 1))
 		return -1;
 	return __builtin_ctzll(missing);
 }
@@ -79,13 +71,13 @@ void matrix_add(struct matrix *m, const struct verdict *verdicts, unsigned int n
 		if (fs < 0)
 			continue;
 		if (patch >= 0)
-			add_off(m, v, find(verdicts, nr, v->variant->fs, profile("v11")), fs, patch);
-		if (v->variant->profile == profile("v10")) {
+			add_off(m, v, find(verdicts, nr, v->variant->fs, profile_named("v11")), fs, patch);
+		if (v->variant->profile == profile_named("v10")) {
 			m->v10[fs].shown += v->ok && bug;
 			m->v10[fs].clean += v->ok && !bug;
 			m->v10[fs].bad += !v->ok;
 		}
-		if (v->variant->profile == profile("v11")) {
+		if (v->variant->profile == profile_named("v11")) {
 			m->v11[fs].shown += v->ok && bug;
 			m->v11[fs].clean += v->ok && !bug;
 			m->v11[fs].bad += !v->ok;

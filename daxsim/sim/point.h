@@ -114,7 +114,6 @@ enum point_kind {
 	P_RLOCK,
 	P_UNLOCK,
 	P_WAIT,
-	P_WAKE,
 };
 
 /* What a point's object is; obj() packs type, owner and index into one word. */
@@ -127,7 +126,6 @@ enum obj_type {
 	OBJ_BLOCK,		/* block: its bytes */
 	OBJ_FREE_LIST,		/* one for the device: an allocation may look at every group */
 	OBJ_LOCK,		/* lock */
-	OBJ_DIO_COUNT,		/* inode */
 	OBJ_FREEZE,		/* super block */
 	OBJ_DIR,		/* the directory: names and handles */
 	OBJ_I_COUNT,		/* inode: its reference count */
