@@ -71,7 +71,7 @@ Test(uffd, store_to_read_only_page_is_a_fault)
 		u64 value = 42;
 		struct mmu_access a = store(m, 0, at(vma, 2) + 8, &value, 8);
 
-		u->no_continue_wp = old_kernel;
+		u->pt.no_continue_wp = old_kernel;
 		set(vma, 2, RO_PFN(3));
 		expect_honest(vma);
 		expect_fault(go(&a), &a, at(vma, 2));
@@ -294,7 +294,7 @@ Test(uffd, message_sent_twice_is_dropped)
 	b = load(m, 1, at(vma, 1), &got[1], 1);
 	expect_fault(go(&a), &a, at(vma, 0));
 	t = m->task[0].mmu;
-	p.fd = ((struct uffd *)m->sim.mmu_data)->fd;
+	p.fd = ((struct uffd *)m->sim.mmu_data)->pt.fd;
 	cr_assert_eq(poll(&p, 1, 0), 0);
 	cr_assert_eq(pthread_kill(t->thread, SIGBUS), 0);
 	cr_assert_eq(poll(&p, 1, 5000), 1);
@@ -317,7 +317,7 @@ Test(uffd, fault_of_a_foreign_thread_is_an_error, .signal = SIGABRT)
 {
 	struct machine *m = machine();
 	struct vma *vma = mapping(m, 0, SHARED);
-	struct pollfd p = { .fd = ((struct uffd *)m->sim.mmu_data)->fd, .events = POLLIN };
+	struct pollfd p = { .fd = ((struct uffd *)m->sim.mmu_data)->pt.fd, .events = POLLIN };
 	u8 got;
 	struct mmu_access a = load(m, 0, at(vma, 1), &got, 1);
 	pthread_t thread;

@@ -179,7 +179,7 @@ Test(uffd_open, user_mode_only_is_enough)
 	machine_destroy(machine());
 	forbid_kernel_mode();
 	m = machine();
-	cr_assert(((struct uffd *)m->sim.mmu_data)->user_mode_only);
+	cr_assert(((struct uffd *)m->sim.mmu_data)->pt.user_mode_only);
 	vma = mapping(m, 0, SHARED);
 	a = load(m, 0, at(vma, 0) + 4, &got, 4);
 	a.kernel = true;

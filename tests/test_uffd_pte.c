@@ -124,7 +124,7 @@ Test(uffd_pte, audit_finds_every_lie)
 	struct machine *m = machine();
 	char why[128];
 
-	if (((struct uffd *)m->sim.mmu_data)->pagemap < 0)
+	if (((struct uffd *)m->sim.mmu_data)->pt.pagemap < 0)
 		cr_skip("no /proc/self/pagemap\n");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct vma *vma = mapping(m, 0, cases[i].flags);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Real page tables. A page of a mapping is an alias of what its PTE says: a page
- * of the device, of the hole memfd, or a private copy of Linux's own making. What
- * lies under a page is changed by mmap(2), what the hardware sees by ioctls of the
- * userfaultfd; threads that wait for the page are woken by resume() and nothing
+ * The MMU of deterministic machines on real page tables: user code runs in touchers,
+ * one at a time, and a thread that waits for a page is woken by resume() and nothing
  * else.
  */
 #include <errno.h>
@@ -18,148 +16,9 @@
 #include "backends/mmu/uffd.h"
 #include "daxsim/sim/sim.h"
 
-/* struct pte.backing: what lies under a page, whether or not it is mapped at the moment. */
-#define BACKING_HOLE 0
-#define BACKING_PFN(pfn) ((pfn) + 1)
-
-/* Bits of /proc/PID/pagemap. */
-#define PM_UFFD_WP (1ULL << 57)
-#define PM_SWAP (1ULL << 62)
-#define PM_PRESENT (1ULL << 63)
-
-static const u8 zero_page[PAGE_SIZE];
-
 static struct uffd *uffd_of(const struct vma *vma)
 {
 	return vma->mm->sim->mmu_data;
-}
-
-static u64 page_addr(const struct vma *vma, u64 page)
-{
-	return vma->start + (page << PAGE_SHIFT);
-}
-
-/* EAGAIN: the address space is just being changed by another thread. */
-static int uffd_ioctl(struct uffd *u, unsigned long request, void *arg)
-{
-	int ret;
-
-	do {
-		ret = ioctl(u->fd, request, arg);
-	} while (ret && errno == EAGAIN);
-	return ret ? -errno : 0;
-}
-
-/* Insert a page that is new to the file, or to a private mapping, and has the bytes of @src. */
-static int insert_copy(struct uffd *u, u64 addr, const void *src, bool wp)
-{
-	struct uffdio_copy arg = {
-		.dst = addr,
-		.src = (u64)src,
-		.len = PAGE_SIZE,
-		.mode = UFFDIO_COPY_MODE_DONTWAKE | (wp ? UFFDIO_COPY_MODE_WP : 0),
-	};
-
-	return uffd_ioctl(u, UFFDIO_COPY, &arg);
-}
-
-static int write_protect(struct uffd *u, u64 addr, bool wp)
-{
-	struct uffdio_writeprotect arg = {
-		.range = { .start = addr, .len = PAGE_SIZE },
-		.mode = wp ? UFFDIO_WRITEPROTECT_MODE_WP : UFFDIO_WRITEPROTECT_MODE_DONTWAKE,
-	};
-
-	return uffd_ioctl(u, UFFDIO_WRITEPROTECT, &arg);
-}
-
-/* Insert the page that the file has. */
-static int insert_existing(struct uffd *u, u64 addr, bool wp)
-{
-	struct uffdio_continue arg = {
-		.range = { .start = addr, .len = PAGE_SIZE },
-		.mode = UFFDIO_CONTINUE_MODE_DONTWAKE,
-	};
-	int err;
-
-	if (wp && !u->no_continue_wp) {
-		arg.mode |= UFFDIO_CONTINUE_MODE_WP;
-		err = uffd_ioctl(u, UFFDIO_CONTINUE, &arg);
-		if (err != -EINVAL)
-			return err;
-		u->no_continue_wp = true;
-		arg.mode = UFFDIO_CONTINUE_MODE_DONTWAKE;
-	}
-	err = uffd_ioctl(u, UFFDIO_CONTINUE, &arg);
-	return err || !wp ? err : write_protect(u, addr, true);
-}
-
-/* Insert what @pte says; the right thing lies under the page, and nothing is inserted. */
-static int insert(struct uffd *u, u64 addr, const struct pte *pte)
-{
-	bool wp = !pte->writable;
-	int err;
-
-	switch (pte->kind) {
-	case PTE_HOLE:
-		err = insert_copy(u, addr, zero_page, wp);
-		/* Another mapping has made the page of the hole memfd. */
-		return err == -EEXIST ? insert_existing(u, addr, wp) : err;
-	case PTE_PFN:
-		err = insert_existing(u, addr, wp);
-		if (err != -EFAULT)
-			return err;
-		/* Nobody has touched this page of the device: touch it, without a signal. */
-		if (madvise(pmem_block(&u->sim->pmem, pte->pfn), PAGE_SIZE, MADV_POPULATE_READ))
-			return -errno;
-		return insert_existing(u, addr, wp);
-	case PTE_ANON:
-		return insert_copy(u, addr, pte->anon, wp);
-	default:
-		return 0;
-	}
-}
-
-static int protection(const struct vma *vma)
-{
-	return (vma->flags & VM_READ ? PROT_READ : 0) | (vma->flags & VM_WRITE ? PROT_WRITE : 0);
-}
-
-int uffd_register(struct uffd *u, u64 addr, u64 len)
-{
-	struct uffdio_register arg = {
-		.range = { .start = addr, .len = len },
-		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR |
-			UFFDIO_REGISTER_MODE_WP,
-	};
-
-	return ioctl(u->fd, UFFDIO_REGISTER, &arg) ? -errno : 0;
-}
-
-static _Noreturn void die_of_mappings(const char *what)
-{
-	uffd_die("cannot %s: %m; if it is memory, raise sysctl vm.max_map_count", what);
-}
-
-/* Put @backing under pages of a mapping. Nothing of them is inserted afterwards. */
-static int map_backing(const struct vma *vma, u64 page, u64 nr, u64 backing)
-{
-	struct uffd *u = uffd_of(vma);
-	u64 addr = page_addr(vma, page), pgoff = vma->pgoff + page;
-	int flags = MAP_FIXED | MAP_NORESERVE | (vma->flags & VM_SHARED ? MAP_SHARED : MAP_PRIVATE);
-	int fd = u->hole;
-
-	if (backing != BACKING_HOLE) {
-		fd = u->sim->pmem.fd;
-		pgoff = backing - BACKING_PFN(0);
-	}
-	if (mmap((void *)addr, nr << PAGE_SHIFT, protection(vma), flags, fd,
-		 pgoff << PAGE_SHIFT) == MAP_FAILED)
-		return -errno;
-	/* Not an error to return: the page would be open to every touch. */
-	if (uffd_register(u, addr, nr << PAGE_SHIFT))
-		die_of_mappings("register pages");
-	return 0;
 }
 
 static int uffd_map(struct vma *vma)
@@ -179,7 +38,7 @@ static int uffd_map(struct vma *vma)
 		return err;
 	}
 	vma->start = (u64)area->start;
-	err = map_backing(vma, 0, vma->nr_pages, BACKING_HOLE);
+	err = uffd_map_backing(vma, 0, vma->nr_pages, BACKING_HOLE);
 	if (err) {
 		munmap(area->start, area->len);
 		free(area);
@@ -193,99 +52,12 @@ static int uffd_map(struct vma *vma)
 /* The addresses stay taken, so that no stray touch meets something else. */
 static void uffd_unmap(struct vma *vma, u64 first, u64 nr)
 {
-	void *start = (void *)page_addr(vma, first);
+	void *start = (void *)vma_address(vma, first);
 
 	if (mmap(start, nr << PAGE_SHIFT, PROT_NONE,
 		 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED)
-		die_of_mappings("unmap pages");
+		uffd_die_of_mappings("unmap pages");
 	memset(&vma->pte[first], 0, nr * sizeof(*vma->pte));
-}
-
-/* What no page table of the simulated kernel ever holds, and real ones could not express. */
-static bool impossible(const struct vma *vma, const struct pte *pte)
-{
-	bool shared = vma->flags & VM_SHARED;
-
-	switch (pte->kind) {
-	case PTE_HOLE:
-		return pte->writable;
-	case PTE_PFN:
-		return pte->pfn >= vma->mm->sim->pmem.nr_blocks || (pte->writable && !shared);
-	case PTE_ANON:
-		return shared || !pte->writable;
-	default:
-		return pte->kind != PTE_NONE;
-	}
-}
-
-static bool same_page(const struct pte *a, const struct pte *b)
-{
-	return a->kind == b->kind && (a->kind != PTE_PFN || a->pfn == b->pfn) &&
-	       (a->kind != PTE_ANON || a->anon == b->anon);
-}
-
-static int uffd_set_pte(struct vma *vma, u64 page, const struct pte *new)
-{
-	struct uffd *u = uffd_of(vma);
-	struct pte *pte = &vma->pte[page], next = *new;
-	u64 addr = page_addr(vma, page);
-	int err = 0;
-
-	if (impossible(vma, new))
-		return -EINVAL;
-	next.backing = new->kind == PTE_HOLE ? BACKING_HOLE :
-		       new->kind == PTE_PFN ? BACKING_PFN(new->pfn) : pte->backing;
-	if (same_page(pte, new)) {
-		if (pte->writable != new->writable)
-			err = write_protect(u, addr, !new->writable);
-	} else {
-		if (next.backing != pte->backing)
-			err = map_backing(vma, page, 1, next.backing);
-		else if (pte->kind != PTE_NONE && madvise((void *)addr, PAGE_SIZE, MADV_DONTNEED))
-			err = -errno;
-		if (err)
-			return err;
-		*pte = (struct pte){ .backing = next.backing };
-		err = insert(u, addr, new);
-	}
-	if (!err)
-		*pte = next;
-	return err;
-}
-
-static int uffd_audit(struct vma *vma, u64 page, char *why, size_t size)
-{
-	const struct pte *pte = &vma->pte[page];
-	/* A zapped page can look swapped, because its write protection is remembered there. */
-	u64 there = PM_PRESENT | (pte->kind == PTE_ANON ? PM_SWAP : 0), entry;
-	u64 addr = page_addr(vma, page);
-	bool want = pte->kind != PTE_NONE;
-
-	if (pread(uffd_of(vma)->pagemap, &entry, sizeof(entry),
-		  (addr >> PAGE_SHIFT) * sizeof(entry)) != sizeof(entry))
-		return 0;
-	if (!(entry & there) == want)
-		return uffd_fail(why, size, -EUCLEAN, "%s page %lu is %spresent, but should%s be",
-				 vma->name, page, want ? "not " : "", want ? "" : " not");
-	if (want && !(entry & PM_UFFD_WP) != pte->writable)
-		return uffd_fail(why, size, -EUCLEAN, "%s page %lu is %s, but should not be",
-				 vma->name, page, pte->writable ? "write-protected" : "writable");
-	return 0;
-}
-
-void uffd_map_eof(struct uffd *u, u64 addr)
-{
-	if (mmap((void *)addr, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED, u->eof,
-		 0) == MAP_FAILED)
-		die_of_mappings("raise SIGBUS");
-}
-
-void uffd_wake(struct uffd *u, u64 addr)
-{
-	struct uffdio_range range = { .start = addr, .len = PAGE_SIZE };
-
-	if (ioctl(u->fd, UFFDIO_WAKE, &range))
-		uffd_die("UFFDIO_WAKE: %m");
 }
 
 /* Whether touching the page now would fault, as far as the PTE decides it. */
@@ -298,7 +70,7 @@ static bool would_fault(const struct mmu_access *a, const struct vma *vma, u64 a
 
 static bool other_sleeps_at(const struct uffd *u, const struct mmu_access *a, u64 addr)
 {
-	const struct sched *s = &u->sim->sched;
+	const struct sched *s = &u->pt.sim->sched;
 
 	for (unsigned int i = 0; i < s->nr_tasks; i++) {
 		const struct toucher *t = s->tasks[i]->mmu;
@@ -342,9 +114,9 @@ static enum mmu_result run(struct uffd *u, struct mmu_access *a)
 	struct uffd_fault fault;
 
 	if (!t->posted)
-		toucher_post(t, a, a->kernel && !u->user_mode_only);
+		toucher_post(t, a, a->kernel && !u->pt.user_mode_only);
 	else
-		uffd_wake(u, t->asleep);
+		uffd_wake(&u->pt, t->asleep);
 	t->asleep = 0;
 	if (!uffd_loop_wait(u, t, &fault)) {
 		t->asleep = a->fault_addr = fault.addr;
@@ -384,16 +156,16 @@ static void pull_out(struct vma *vma, u64 addr)
 		memcpy(pte->anon, (void *)addr, PAGE_SIZE);
 	else if (pte->kind == PTE_NONE)
 		pte->backing = BACKING_HOLE;
-	uffd_map_eof(uffd_of(vma), addr);
+	uffd_map_eof(&uffd_of(vma)->pt, addr);
 }
 
 static void put_back(struct vma *vma, u64 addr)
 {
 	u64 page = (addr - vma->start) >> PAGE_SHIFT;
 
-	if (map_backing(vma, page, 1, vma->pte[page].backing) ||
-	    insert(uffd_of(vma), addr, &vma->pte[page]))
-		die_of_mappings("put a page back");
+	if (uffd_map_backing(vma, page, 1, vma->pte[page].backing) ||
+	    uffd_insert(&uffd_of(vma)->pt, addr, &vma->pte[page]))
+		uffd_die_of_mappings("put a page back");
 }
 
 /*

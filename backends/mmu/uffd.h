@@ -13,21 +13,9 @@
 
 #include <bsd/sys/queue.h>
 #include <liburing.h>
-#include <linux/userfaultfd.h>
 #include <sched.h>
 
-#include "backends/mmu/mmu.h"
-
-/* The headers of a distribution are often older than its kernel. */
-#ifndef USERFAULTFD_IOC_NEW
-#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
-#endif
-#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
-#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
-#endif
-#ifndef UFFDIO_CONTINUE_MODE_WP
-#define UFFDIO_CONTINUE_MODE_WP ((__u64)1 << 1)
-#endif
+#include "backends/mmu/uffd_pt.h"
 
 struct toucher;
 
@@ -38,16 +26,10 @@ struct uffd_area {
 	size_t len;		/* bytes */
 };
 
-/* sim->mmu_data. File descriptors are -1 when they are not open. */
+/* sim->mmu_data. */
 struct uffd {
-	struct sim *sim;
-	int fd;			/* the userfaultfd */
-	int hole;		/* memfd without end or content: lies under hole pages, by pgoff */
-	int eof;		/* empty memfd: a touch of its mapping is SIGBUS */
-	int pagemap;		/* of this process; -1: audit() has nothing to say */
-	int done;		/* eventfd: a toucher has finished its request */
-	bool user_mode_only;	/* the kernel may not fault: system calls cannot be used */
-	bool no_continue_wp;	/* Linux before 6.4: insert, then write-protect */
+	struct uffd_pt pt;	/* first: uffd_pt.c finds it by sim->mmu_data */
+	int done;		/* eventfd: a toucher has finished its request; -1: not open */
 	bool have_ring;
 	bool have_signals;
 	struct io_uring ring;
@@ -67,48 +49,6 @@ struct uffd_fault {
 /* uffd_open.c */
 int uffd_open(struct sim *sim, char *why, size_t why_size);
 void uffd_close(struct sim *sim);
-
-/**
- * uffd_fail() - say why open() fails
- * @why: where to
- * @size: bytes of @why
- * @err: negative errno
- * @fmt: one line; without a dot at its end
- *
- * Return: @err.
- */
-int uffd_fail(char *why, size_t size, int err, const char *fmt, ...) __printf(4, 5);
-
-/**
- * uffd_die() - end the program: there is no going on and no one to tell
- * @fmt: one line
- */
-_Noreturn void uffd_die(const char *fmt, ...) __printf(1, 2);
-
-/* uffd.c */
-
-/**
- * uffd_register() - have the faults of a range reported
- * @u: the MMU
- * @addr: page-aligned
- * @len: bytes, whole pages
- *
- * Return: 0 or a negative errno; -EINVAL for files that are not on tmpfs.
- */
-int uffd_register(struct uffd *u, u64 addr, u64 len);
-
-/**
- * uffd_map_eof() - put the end of the file under one page
- * @u: the MMU
- * @addr: of the page
- *
- * Whoever is woken there, or comes there, gets SIGBUS with BUS_ADRERR, a system call
- * EFAULT. Dies if the process has too many mappings.
- */
-void uffd_map_eof(struct uffd *u, u64 addr);
-
-/** uffd_wake() - let the thread that sleeps in a fault on the page at @addr try again */
-void uffd_wake(struct uffd *u, u64 addr);
 
 /* uffd_loop.c */
 

@@ -26,7 +26,7 @@ static void arm(struct uffd *u, u64 tag)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
 
 	if (tag == TAG_FAULT)
-		io_uring_prep_poll_multishot(sqe, u->fd, POLLIN);
+		io_uring_prep_poll_multishot(sqe, u->pt.fd, POLLIN);
 	else
 		io_uring_prep_read(sqe, u->done, &u->done_count, sizeof(u->done_count), 0);
 	io_uring_sqe_set_data64(sqe, tag);
@@ -62,7 +62,7 @@ void uffd_loop_close(struct uffd *u)
 
 static struct task *task_of_thread(struct uffd *u, int tid)
 {
-	const struct sched *s = &u->sim->sched;
+	const struct sched *s = &u->pt.sim->sched;
 
 	for (unsigned int i = 0; i < s->nr_tasks; i++) {
 		struct toucher *t = s->tasks[i]->mmu;
@@ -81,7 +81,7 @@ static bool read_fault(struct uffd *u, struct toucher *t, struct uffd_fault *fau
 {
 	struct uffd_msg msg;
 
-	while (read(u->fd, &msg, sizeof(msg)) == sizeof(msg)) {
+	while (read(u->pt.fd, &msg, sizeof(msg)) == sizeof(msg)) {
 		int tid = msg.arg.pagefault.feat.ptid;
 
 		if (msg.event != UFFD_EVENT_PAGEFAULT)

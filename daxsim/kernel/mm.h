@@ -66,6 +66,12 @@ struct vma {
 	LIST_ENTRY(vma) i_mmap_link;	/* address_space->i_mmap; i_mmap_mutex */
 };
 
+/* The address of a page of a mapping. */
+static inline u64 vma_address(const struct vma *vma, u64 page)
+{
+	return vma->start + (page << PAGE_SHIFT);
+}
+
 struct mm {
 	struct sim *sim;
 	const char *name;
