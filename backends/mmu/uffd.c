@@ -38,6 +38,7 @@ static int uffd_map(struct vma *vma)
 		return err;
 	}
 	vma->start = (u64)area->start;
+	vma->mmu = &u->pt;
 	err = uffd_map_backing(vma, 0, vma->nr_pages, BACKING_HOLE);
 	if (err) {
 		munmap(area->start, area->len);

@@ -28,7 +28,7 @@ struct uffd_area {
 
 /* sim->mmu_data. */
 struct uffd {
-	struct uffd_pt pt;	/* first: uffd_pt.c finds it by sim->mmu_data */
+	struct uffd_pt pt;
 	int done;		/* eventfd: a toucher has finished its request; -1: not open */
 	bool have_ring;
 	bool have_signals;

@@ -24,7 +24,7 @@ static const u8 zero_page[PAGE_SIZE];
 
 static struct uffd_pt *pt_of(const struct vma *vma)
 {
-	return vma->mm->sim->mmu_data;
+	return vma->mmu;
 }
 
 /* EAGAIN: the address space is just being changed by another thread. */

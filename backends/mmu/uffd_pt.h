@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Real page tables under userfaultfd: what lies under the pages of a mapping, and
- * what the hardware sees of it. Whoever serves the faults has this as the first
- * member of its sim->mmu_data.
+ * what the hardware sees of it. Whoever serves the faults points vma->mmu here.
  */
 #ifndef DAXSIM_UFFD_PT_H
 #define DAXSIM_UFFD_PT_H

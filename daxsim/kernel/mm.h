@@ -62,6 +62,7 @@ struct vma {
 	u64 page_base;			/* index of its first page in the mapping as mmap(2) made it */
 	const char *name;		/* for people */
 	struct pte *pte;		/* nr_pages of them */
+	void *mmu;			/* what the MMU keeps for it; set by its map() */
 	LIST_ENTRY(vma) mm_link;	/* mm->mmap; mmap_sem */
 	LIST_ENTRY(vma) i_mmap_link;	/* address_space->i_mmap; i_mmap_mutex */
 };
