@@ -57,39 +57,62 @@ static unsigned int size_class(size_t size)
 	return 64 - __builtin_clzl(size - 1) - ARENA_MIN_SHIFT;
 }
 
+/* Take what lies first in a free list. It is not zero, and only its link is not poisoned. */
+static char *take_free(struct arena *a, unsigned int class)
+{
+	char *p;
+
+	guard_lock(&a->guard);
+	p = a->free[class];
+	if (p) {
+		ASAN_UNPOISON_MEMORY_REGION(p, sizeof(void *));
+		memcpy(&a->free[class], p, sizeof(void *));
+	}
+	guard_unlock(&a->guard);
+	return p;
+}
+
+/* Take @room bytes that nobody had yet. *dirty: so many of them need not be zero. */
+static char *take_new(struct arena *a, size_t room, size_t *dirty)
+{
+	char *p = NULL;
+
+	guard_lock(&a->guard);
+	if (room <= a->reserved - a->used) {
+		p = a->base + a->used;
+		*dirty = min_t(size_t, room, a->clean - a->used);
+		/* Nothing was ever poisoned beyond the page behind what was handed out. */
+		ASAN_UNPOISON_MEMORY_REGION(p, min_t(size_t, room, *dirty + PAGE_SIZE));
+		a->used += room;
+		a->clean = max_t(size_t, a->clean, a->used);
+		poison_top(a);
+	}
+	guard_unlock(&a->guard);
+	return p;
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
 	unsigned int class = size_class(size);
 	size_t room = size, dirty;
-	char *p;
+	char *p = NULL;
 
 	if (size > a->reserved)
 		return NULL;
 	/* arena_free() must be able to put a link there. */
 	size = max_t(size_t, size, sizeof(void *));
 	if (class < ARENA_CLASSES) {
-		room = 1UL << (class + ARENA_MIN_SHIFT);
-		p = a->free[class];
-		if (p) {
-			ASAN_UNPOISON_MEMORY_REGION(p, room);
-			memcpy(&a->free[class], p, sizeof(void *));
-			memset(p, 0, room);
-			ASAN_POISON_MEMORY_REGION(p + size, room - size);
-			return p;
-		}
+		room = dirty = 1UL << (class + ARENA_MIN_SHIFT);
+		p = take_free(a, class);
 	}
 	room = (room + 15) & ~15UL;
-	if (room > a->reserved - a->used)
+	if (!p)
+		p = take_new(a, room, &dirty);
+	if (!p)
 		return NULL;
-	p = a->base + a->used;
-	dirty = min_t(size_t, room, a->clean - a->used);
-	/* Nothing was ever poisoned beyond the page behind what was handed out. */
-	ASAN_UNPOISON_MEMORY_REGION(p, min_t(size_t, room, dirty + PAGE_SIZE));
+	ASAN_UNPOISON_MEMORY_REGION(p, dirty);
 	memset(p, 0, dirty);
-	a->used += room;
-	a->clean = max_t(size_t, a->clean, a->used);
 	ASAN_POISON_MEMORY_REGION(p + size, room - size);
-	poison_top(a);
 	return p;
 }
 
@@ -100,12 +123,17 @@ void arena_free(struct arena *a, void *p, size_t size)
 
 	if (!p)
 		return;
-	if (class < ARENA_CLASSES) {
-		memcpy(p, &a->free[class], sizeof(void *));
-		a->free[class] = p;
-		size = 1UL << (class + ARENA_MIN_SHIFT);
+	if (class >= ARENA_CLASSES) {
+		ASAN_POISON_MEMORY_REGION(p, size);
+		return;
 	}
-	ASAN_POISON_MEMORY_REGION(p, size);
+	size = 1UL << (class + ARENA_MIN_SHIFT);
+	ASAN_POISON_MEMORY_REGION((char *)p + sizeof(void *), size - sizeof(void *));
+	guard_lock(&a->guard);
+	memcpy(p, &a->free[class], sizeof(void *));
+	ASAN_POISON_MEMORY_REGION(p, sizeof(void *));
+	a->free[class] = p;
+	guard_unlock(&a->guard);
 }
 
 char *arena_strdup(struct arena *a, const char *s)

@@ -3,16 +3,19 @@
  * The memory of one simulated machine. Every object of the simulated kernel
  * lives in its machine's arena, at an address that never changes, so that the
  * whole machine can be dropped at once, or saved and put back by copying bytes.
+ * Live tasks may allocate and free at the same time, in signal handlers too.
  */
 #ifndef DAXSIM_ARENA_H
 #define DAXSIM_ARENA_H
 
+#include "daxsim/sim/guard.h"
 #include "daxsim/sim/types.h"
 
 #define ARENA_MIN_SHIFT 4 /* smallest size class: 16 bytes */
 #define ARENA_CLASSES 24  /* largest: 16 << 23 = 128 MiB */
 
 struct arena {
+	struct guard guard; /* of all below that changes */
 	char *base;
 	size_t reserved; /* bytes of address space */
 	size_t used;	 /* bytes handed out so far; only putting back a saved state lowers it */

@@ -6,7 +6,8 @@
  * below, the kernel's name for the place wherever the kernel has one, and an
  * object and a kind, which say what two points have to do with each other.
  *
- * In live mode there is no scheduler and point() costs one predicted branch.
+ * In live mode there is no scheduler and point() costs one predicted branch, unless
+ * somebody wants it to delay threads (sim->jitter).
  */
 #ifndef DAXSIM_POINT_H
 #define DAXSIM_POINT_H
@@ -161,6 +162,9 @@ static inline u32 obj_index(u64 o)
 /* The slow half of point(): defined by the deterministic scheduler. */
 void sched_point(struct task *t, enum point_id id, enum point_kind kind, u64 object);
 
+/* The same for a live task that is jittered. */
+void live_point(struct task *t, enum point_id id);
+
 /**
  * point() - announce an access before it is made
  * @id: the named place
@@ -175,8 +179,12 @@ static inline void point(enum point_id id, enum point_kind kind, u64 object)
 {
 	struct task *t = current;
 
-	if (t && t->deterministic)
+	if (!t || !t->announces)
+		return;
+	if (likely(t->deterministic))
 		sched_point(t, id, kind, object);
+	else
+		live_point(t, id);
 }
 
 /* The slow half of also(). */

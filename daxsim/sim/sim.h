@@ -27,8 +27,19 @@ struct sim {
 	struct check *check;		/* watches the invariants; NULL: nobody does */
 	struct trace *trace;		/* records what happens; NULL: nobody does */
 	struct lockdep *lockdep;	/* validates the order of locks; NULL: nobody does */
-	u32 next_id;			/* numbers locks, inodes, processes and mappings */
+	/*
+	 * Live mode: called at every point of tasks made from then on, to delay their threads so
+	 * that narrow windows are met. Locks may be held, guards are not; t->arg is the caller's.
+	 */
+	void (*jitter)(struct task *t, enum point_id id);
+	u32 next_id;			/* numbers locks, inodes, processes and tasks: sim_next_id() */
 };
+
+/** sim_next_id() - a number that nothing else in the machine has */
+static inline u32 sim_next_id(struct sim *sim)
+{
+	return __atomic_fetch_add(&sim->next_id, 1, __ATOMIC_RELAXED);
+}
 
 /**
  * sim_init() - make a machine: memory, device and MMU, no file system yet

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A task: one thread of execution inside the simulated kernel and the program
- * above it. A scenario's session is a task; so is a thread of a live program.
+ * above it. A scenario's session is a task; so is a thread of a live program, which
+ * is current while that thread is in the simulated kernel or may come into it.
  */
 #ifndef DAXSIM_TASK_H
 #define DAXSIM_TASK_H
@@ -31,7 +32,13 @@ struct task {
 	const char *step;	/* of a scenario, which it is in; NULL: in none */
 	const char *function;	/* the last place it marked, or NULL */
 	u32 id;			/* index in its scheduler */
-	bool deterministic;	/* points go to the scheduler; false in live mode */
+	union {
+		struct {
+			bool deterministic;	/* points go to the scheduler; false in live mode */
+			bool jittered;		/* live: points go to sim->jitter */
+		};
+		u16 announces;		/* either: what point() looks at */
+	};
 	enum task_state state;
 	struct mm *mm;		/* the process it belongs to */
 
@@ -54,7 +61,7 @@ struct task {
 	u64 pgmajfault;
 
 	void (*work)(struct task *t, void *arg);
-	void *arg;
+	void *arg;		/* of work; in live mode its thread's own */
 	struct fiber fiber;
 	u64 nr_points;		/* points passed since its work began */
 	void *mmu;		/* what the MMU keeps for it */
@@ -63,5 +70,21 @@ struct task {
 /* The task that the calling thread runs, the kernel's current; NULL outside of a machine. */
 extern _Thread_local struct task *current_task;
 #define current current_task
+
+/**
+ * live_task_create() - make a task for a real thread
+ * @sim: the machine; what sim->jitter is now holds for the task
+ * @name: for people; kept, not copied
+ * @mm: the process it belongs to
+ *
+ * Any number of them, from any thread, in a signal handler too. A thread becomes the task by
+ * setting current_task; the scheduler knows nothing of it.
+ *
+ * Return: the task, or NULL without memory.
+ */
+struct task *live_task_create(struct sim *sim, const char *name, struct mm *mm);
+
+/** live_task_free() - drop one that is no thread's current any more; NULL is fine */
+void live_task_free(struct task *t);
 
 #endif
