@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Locks that wait in the scheduler. Every lock is a reader-writer lock inside;
- * a mutex is one that is only ever taken exclusively.
+ * Locks that wait in the scheduler, or, for live tasks, in the system. Every lock
+ * is a reader-writer lock inside; a mutex is one that is only ever taken exclusively.
  */
 #include "daxsim/kernel/lock.h"
 
 #include <assert.h>
 
+#include "daxsim/kernel/lock_live.h"
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/lockdep.h"
 #include "daxsim/sim/sim.h"
@@ -21,7 +22,7 @@ const struct name_table lock_class_names = NAME_TABLE(lock_class_table);
 
 void lock_init(struct sim *sim, struct lock *lock, enum lock_class class, const char *of)
 {
-	lock_init_at(lock, class, of, 0, sim->next_id++);
+	lock_init_at(lock, class, of, 0, sim_next_id(sim));
 }
 
 void lock_init_at(struct lock *lock, enum lock_class class, const char *of, u32 owner, u64 index)
@@ -48,7 +49,8 @@ static void announce(struct lock *lock, enum lock_mode mode, enum point_id id,
 static void hold(struct task *t, struct lock *lock, enum lock_mode mode)
 {
 	assert(t->nr_held < MAX_HELD);
-	t->held_at[t->nr_held] = (struct lock_site){ t->step, t->function };
+	if (t->deterministic)
+		t->held_at[t->nr_held] = (struct lock_site){ t->step, t->function };
 	t->held[t->nr_held++] = (struct held_lock){ lock, mode };
 }
 
@@ -78,8 +80,29 @@ static void wait_for(struct lock *lock, enum lock_mode mode)
 		sched_block(lock, mode);
 }
 
+/* The whole of it for live tasks. */
+static void acquire_live(struct task *t, struct lock *lock, enum lock_mode mode)
+{
+	point(P_lock, mode == LOCK_EXCLUSIVE ? P_LOCK : P_RLOCK, lock->object);
+	live_acquire(&lock->live, mode);
+	hold(t, lock, mode);
+}
+
+static void release_live(struct task *t, struct lock *lock, enum lock_mode mode)
+{
+	point(P_unlock, P_UNLOCK, lock->object);
+	if (unhold(t, lock, mode))
+		live_release(&lock->live, mode);
+	else
+		check_unlock_imbalance(t->sim->check, t, lock);
+}
+
 static void acquire(struct lock *lock, enum lock_mode mode)
 {
+	if (unlikely(!current->deterministic)) {
+		acquire_live(current, lock, mode);
+		return;
+	}
 	announce(lock, mode, P_lock, mode == LOCK_EXCLUSIVE ? P_LOCK : P_RLOCK);
 	wait_for(lock, mode);
 	if (mode == LOCK_EXCLUSIVE)
@@ -93,6 +116,10 @@ static void release(struct lock *lock, enum lock_mode mode)
 {
 	struct task *t = current;
 
+	if (unlikely(!t->deterministic)) {
+		release_live(t, lock, mode);
+		return;
+	}
 	announce(lock, mode, P_unlock, P_UNLOCK);
 	if (!unhold(t, lock, mode)) {
 		check_unlock_imbalance(t->sim->check, t, lock);
@@ -137,6 +164,11 @@ void up_write(struct lock *lock)
 
 void lock_wait(struct lock *lock, enum lock_mode mode)
 {
+	if (unlikely(!current->deterministic)) {
+		point(P_lock, P_WAIT, lock->object);
+		live_wait(&lock->live, mode);
+		return;
+	}
 	announce(lock, mode, P_lock, P_WAIT);
 	wait_for(lock, mode);
 }
@@ -148,8 +180,18 @@ void lock_disown(struct lock *lock)
 
 void lock_adopt(struct lock *lock)
 {
-	lock->writer = current;
+	if (likely(current->deterministic))
+		lock->writer = current;
+	else
+		__atomic_fetch_or(&lock->live, LIVE_WRITER, __ATOMIC_ACQUIRE);
 	hold(current, lock, LOCK_EXCLUSIVE);
+}
+
+bool lock_has_writer(const struct lock *lock)
+{
+	if (likely(current->deterministic))
+		return lock->writer;
+	return __atomic_load_n(&lock->live, __ATOMIC_SEQ_CST) & LIVE_WRITER;
 }
 
 bool lock_is_held(const struct lock *lock)

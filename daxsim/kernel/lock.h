@@ -3,6 +3,9 @@
  * Locks of the simulated kernel. A lock has a class, which is what lock order
  * is about; waiting for one is a state of the scheduler, so that a deadlock is
  * seen when it closes and never by a time-out.
+ *
+ * In live mode, that is for tasks that are not deterministic, real threads wait
+ * for real locks (lock_live.h). All who use a lock must be of one kind.
  */
 #ifndef DAXSIM_LOCK_H
 #define DAXSIM_LOCK_H
@@ -58,6 +61,7 @@ struct lock {
 	const char *of;		/* what it belongs to, for people: a file or process name */
 	struct task *writer;	/* exclusive holder, or NULL */
 	u32 readers;		/* shared holders */
+	u32 live;		/* live mode: all there is; writer and readers stay empty */
 };
 
 #define MAX_HELD 16
@@ -89,8 +93,9 @@ void lock_init(struct sim *sim, struct lock *lock, enum lock_class class, const 
 void lock_init_at(struct lock *lock, enum lock_class class, const char *of, u32 owner, u64 index);
 
 /*
- * The kernel's calls. All wait in the scheduler when the lock is not to be had;
- * dropping a lock that the caller does not hold is reported as lock-leak.
+ * The kernel's calls, for the current task. All wait, deterministic tasks in the
+ * scheduler, when the lock is not to be had; dropping a lock that the caller does
+ * not hold is reported as lock-leak.
  */
 void mutex_lock(struct lock *lock);
 void mutex_unlock(struct lock *lock);
@@ -111,7 +116,8 @@ void lock_wait(struct lock *lock, enum lock_mode mode);
  * @lock: held exclusively by the current session; later, by nobody
  *
  * A frozen file system is the case: the session that froze it returns, and any
- * other may thaw it.
+ * other may thaw it. A lock that nobody has taken or can know of may be adopted too,
+ * which takes it.
  */
 void lock_disown(struct lock *lock);
 void lock_adopt(struct lock *lock);
@@ -119,7 +125,10 @@ void lock_adopt(struct lock *lock);
 /** lock_is_held() - whether the current session, if there is one, holds it in any mode */
 bool lock_is_held(const struct lock *lock);
 
-/** lock_conflicts() - whether a lock could not be granted in @mode now */
+/** lock_has_writer() - whether anybody holds it exclusively; the caller is a task */
+bool lock_has_writer(const struct lock *lock);
+
+/** lock_conflicts() - whether a deterministic task could not be granted a lock in @mode now */
 bool lock_conflicts(const struct lock *lock, enum lock_mode mode);
 
 #endif
