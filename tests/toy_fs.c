@@ -31,17 +31,17 @@ static void toy_end_io(struct buffer_head *bh, bool uptodate)
 
 static int toy_get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create)
 {
-	const struct extent *e = extent_lookup(inode, iblock);
+	struct extent e;
 	block_t block;
 	u64 len;
 	int err;
 
 	toy_counts(inode)->creates += create;
-	if (e && e->lblk <= iblock) {
-		bh->b_blocknr = e->pblk + (iblock - e->lblk);
-		bh->b_size = min_t(u64, bh->b_size, (extent_end(e) - iblock) << PAGE_SHIFT);
-		bh->b_state = e->unwritten ? BH_Unwritten : BH_Mapped;
-		if (!e->unwritten)
+	if (extent_lookup(inode, iblock, &e) && e.lblk <= iblock) {
+		bh->b_blocknr = e.pblk + (iblock - e.lblk);
+		bh->b_size = min_t(u64, bh->b_size, (extent_end(&e) - iblock) << PAGE_SHIFT);
+		bh->b_state = e.unwritten ? BH_Unwritten : BH_Mapped;
+		if (!e.unwritten)
 			return 0;
 		if (create) {
 			/* As ext4 did it for DAX: written before anybody has zeroed it. */

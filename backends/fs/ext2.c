@@ -199,10 +199,10 @@ static int ext2_setsize(struct inode *inode, s64 newsize)
 
 static void ext2_write_failed(struct inode *inode, s64 end)
 {
-	if (end <= inode->i_size)
+	if (end <= i_size(inode))
 		return;
-	truncate_pagecache(inode, inode->i_size);
-	ext2_truncate_blocks(inode, inode->i_size);
+	truncate_pagecache(inode, i_size(inode));
+	ext2_truncate_blocks(inode, i_size(inode));
 }
 
 static void ext2_evict_inode(struct inode *inode)

@@ -51,7 +51,7 @@ static int ext4_fill_super(struct super_block *sb)
 /* The tree has the nodes that its extents need; blocks for shrinking are always there. */
 static int ext4_fit_tree(struct inode *inode)
 {
-	u64 nr = inode->extents.nr_extents;
+	u64 nr = i_nr_extents(inode);
 	u64 leaves = nr <= INLINE_EXTENTS ? 0 : DIV_ROUND_UP(nr, LEAF_EXTENTS);
 	u64 index = leaves <= INLINE_EXTENTS ? 0 : DIV_ROUND_UP(leaves, LEAF_EXTENTS);
 
@@ -100,7 +100,7 @@ static void choose_conversion(const struct inode *inode, const struct buffer_hea
 	if ((*first == e->lblk && *first && joins_written(inode, *first - 1, e->pblk - 1)) ||
 	    (*end == extent_end(e) && joins_written(inode, *end, e->pblk + e->len)))
 		return;
-	if (extent_end(e) > DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE) || extent_end(e) == *end)
+	if (extent_end(e) > i_size_pages(inode) || extent_end(e) == *end)
 		return;
 	if (left <= ZEROOUT_BLOCKS)
 		*end = extent_end(e);
@@ -160,7 +160,7 @@ static bool wants_unwritten(const struct inode *inode, const struct buffer_head 
 {
 	return create == GET_BLOCK_WRITE && !has(inode->i_sb, PREZEROED_BLOCKS) &&
 	       bh->b_iblock + (bh->b_size >> PAGE_SHIFT) <=
-		       DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
+		       i_size_pages(inode);
 }
 
 static int ext4_create(struct inode *inode, struct buffer_head *bh, int create)
@@ -223,8 +223,8 @@ static int ext4_truncate(struct inode *inode)
 	if (err)
 		return err;
 	mark(P_truncate_blocks);
-	err = dax_truncate_page(inode, inode->i_size);
-	err2 = falloc_remove(inode, DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE), U64_MAX);
+	err = dax_truncate_page(inode, i_size(inode));
+	err2 = falloc_remove(inode, i_size_pages(inode), U64_MAX);
 	if (!err2)
 		err2 = ext4_fit_tree(inode);
 	inode->i_prealloc_end = 0;
@@ -235,7 +235,7 @@ static int ext4_truncate(struct inode *inode)
 /* ext4_setattr(): i_size in a handle of its own, then page tables, then blocks. */
 static int ext4_setsize(struct inode *inode, s64 newsize)
 {
-	bool grow = newsize > inode->i_size;
+	bool grow = newsize > i_size(inode);
 	int err = ext4_trans_begin(inode);
 
 	if (err)
@@ -252,9 +252,9 @@ static int ext4_setsize(struct inode *inode, s64 newsize)
 
 static void ext4_write_failed(struct inode *inode, s64 end)
 {
-	if (end <= inode->i_size)
+	if (end <= i_size(inode))
 		return;
-	truncate_pagecache(inode, inode->i_size);
+	truncate_pagecache(inode, i_size(inode));
 	ext4_truncate(inode);
 }
 
@@ -275,9 +275,9 @@ static int ext4_punch_hole(struct inode *inode, s64 start, s64 end)
 {
 	int err;
 
-	if (start >= inode->i_size)
+	if (start >= i_size(inode))
 		return 0;
-	end = min_t(s64, end, (inode->i_size + (s64)PAGE_SIZE - 1) & (s64)PAGE_MASK);
+	end = min_t(s64, end, (i_size(inode) + (s64)PAGE_SIZE - 1) & (s64)PAGE_MASK);
 	truncate_pagecache_range(inode, start, end - 1);
 	inode_dio_wait(inode);
 	err = ext4_trans_begin(inode);

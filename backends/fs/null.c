@@ -31,13 +31,13 @@ static int null_init_inode(struct inode *inode)
 
 static int null_get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create)
 {
-	const struct extent *slot = extent_lookup(inode, 0);
+	struct extent slot;
 
-	if (iblock >= slot->len)
+	if (!extent_lookup(inode, 0, &slot) || iblock >= slot.len)
 		return create ? -ENOSPC : 0;
 	bh->b_state = BH_Mapped;
-	bh->b_blocknr = slot->pblk + iblock;
-	bh->b_size = min_t(u64, bh->b_size, (slot->len - iblock) << PAGE_SHIFT);
+	bh->b_blocknr = slot.pblk + iblock;
+	bh->b_size = min_t(u64, bh->b_size, (slot.len - iblock) << PAGE_SHIFT);
 	return 0;
 }
 
@@ -64,13 +64,13 @@ static s64 page_align(s64 size)
 /* Since get_block never zeroes, a slot is left clean for the next file. */
 static void null_evict_inode(struct inode *inode)
 {
-	null_zero(inode, 0, page_align(inode->i_size));
+	null_zero(inode, 0, page_align(i_size(inode)));
 	extent_free(inode, 0, U64_MAX);
 }
 
 static int null_setsize(struct inode *inode, s64 newsize)
 {
-	s64 oldsize = inode->i_size;
+	s64 oldsize = i_size(inode);
 
 	inode_dio_wait(inode);
 	truncate_setsize(inode, newsize);
@@ -80,7 +80,7 @@ static int null_setsize(struct inode *inode, s64 newsize)
 
 static void null_write_failed(struct inode *inode, s64 end)
 {
-	null_zero(inode, inode->i_size, page_align(end));
+	null_zero(inode, i_size(inode), page_align(end));
 }
 
 const struct fs_ops null_fs_ops = {

@@ -34,10 +34,10 @@ static void xfs_trans_end(struct inode *inode)
 /* The bmap btree grows with its extents, and goes only when they are all gone. */
 static int xfs_fit_tree(struct inode *inode)
 {
-	u64 nr = inode->extents.nr_extents;
+	u64 nr = i_nr_extents(inode);
 	u64 want = nr <= INLINE_EXTENTS ? 0 : DIV_ROUND_UP(nr, LEAF_EXTENTS);
 
-	return set_meta_blocks(inode, nr ? max_t(u64, want, inode->meta.nr_blocks) : 0);
+	return set_meta_blocks(inode, nr ? max_t(u64, want, i_nr_meta(inode)) : 0);
 }
 
 static int convert(struct inode *inode, u64 first, u64 end)
@@ -127,7 +127,7 @@ static int xfs_get_block(struct inode *inode, sector_t iblock, struct buffer_hea
 /* xfs_zero_eof(): what was stored past i_size in the last page must not show when it grows. */
 static int xfs_zero_eof(struct inode *inode, s64 newsize)
 {
-	return newsize > inode->i_size ? dax_truncate_page(inode, inode->i_size) : 0;
+	return newsize > i_size(inode) ? dax_truncate_page(inode, i_size(inode)) : 0;
 }
 
 static int xfs_write_end(struct inode *inode, s64 pos, s64 len)
@@ -143,7 +143,7 @@ static int xfs_truncate_blocks(struct inode *inode)
 	if (err)
 		return err;
 	mark(P_truncate_blocks);
-	err = falloc_remove(inode, DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE), U64_MAX);
+	err = falloc_remove(inode, i_size_pages(inode), U64_MAX);
 	if (!err)
 		err = xfs_fit_tree(inode);
 	inode->i_prealloc_end = 0;
@@ -153,7 +153,7 @@ static int xfs_truncate_blocks(struct inode *inode)
 
 static int xfs_setattr_size(struct inode *inode, s64 newsize)
 {
-	bool grow = newsize > inode->i_size;
+	bool grow = newsize > i_size(inode);
 	int err = xfs_zero_eof(inode, newsize);
 
 	if (err)
@@ -169,9 +169,9 @@ static int xfs_setattr_size(struct inode *inode, s64 newsize)
 
 static void xfs_write_failed(struct inode *inode, s64 end)
 {
-	if (end <= inode->i_size)
+	if (end <= i_size(inode))
 		return;
-	truncate_pagecache(inode, inode->i_size);
+	truncate_pagecache(inode, i_size(inode));
 	xfs_truncate_blocks(inode);
 }
 

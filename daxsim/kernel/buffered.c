@@ -8,6 +8,7 @@
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/inode.h"
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"
 
 /* Have the bytes of a locked page: from its block, or zeroes. Return: 0 or a negative errno. */
@@ -33,7 +34,7 @@ static int read_page(struct inode *inode, struct page *page)
 	if (avail < (long)PAGE_SIZE)
 		return -EIO;
 	point(P_copy_to_iter, P_READ, obj(OBJ_BLOCK, 0, bh.b_blocknr));
-	memcpy(page->data, addr, PAGE_SIZE);
+	media_copy(page->data, addr, PAGE_SIZE);
 	check_block_read(sb->sim->check, inode, page->index, bh.b_blocknr, 0, page->data, PAGE_SIZE);
 	return 0;
 }
@@ -83,7 +84,7 @@ static ssize_t write_one(struct inode *inode, struct iov_iter *from, s64 pos)
 	if (!err) {
 		mark(P_buffered_write);
 		memcpy(page->data + off, bounce, n);
-		page->dirty = true;
+		__atomic_store_n(&page->dirty, true, __ATOMIC_RELAXED);
 		check_cached(sb->sim->check, inode, page->index, off, bounce, n);
 		if (pos + (s64)n > i_size_read(inode))
 			i_size_write(inode, pos + n);
@@ -108,11 +109,24 @@ static int write_back(struct inode *inode, struct page *page)
 	point(P_write_back, P_WRITE, obj(OBJ_BLOCK, 0, bh.b_blocknr));
 	check_write_back(sb->sim->check, inode, page->index, bh.b_blocknr, page->data);
 	pmem_dirty(&sb->sim->pmem, bh.b_blocknr);
-	memcpy(addr, page->data, PAGE_SIZE);
-	page->dirty = false;
+	media_copy(addr, page->data, PAGE_SIZE);
+	__atomic_store_n(&page->dirty, false, __ATOMIC_RELAXED);
 	if (buffer_unwritten(&bh) && sb->ops->write_end)
 		err = sb->ops->write_end(inode, (s64)page->index << PAGE_SHIFT, PAGE_SIZE);
 	return err;
+}
+
+/* Whether any page is; a look without locks, for pages that stay dirty until somebody writes them. */
+static bool has_dirty_pages(struct address_space *mapping)
+{
+	struct page *page;
+
+	guard_lock(&mapping->tree_lock);
+	RB_FOREACH(page, page_tree, &mapping->pages)
+		if (__atomic_load_n(&page->dirty, __ATOMIC_RELAXED))
+			break;
+	guard_unlock(&mapping->tree_lock);
+	return page;
 }
 
 int filemap_write_and_wait_range(struct inode *inode, u64 first, u64 last)
@@ -121,10 +135,7 @@ int filemap_write_and_wait_range(struct inode *inode, u64 first, u64 last)
 	struct page *page;
 	int err = 0;
 
-	RB_FOREACH(page, page_tree, &mapping->pages)
-		if (page->dirty)
-			break;
-	if (!page)
+	if (!has_dirty_pages(mapping))
 		return 0;
 	for (u64 index = first; index <= last && !err; index++) {
 		page = find_lock_page(mapping, index);
@@ -165,7 +176,7 @@ ssize_t buffered_read(struct inode *inode, struct iov_iter *to, s64 pos)
 	ssize_t done = 0;
 
 	while (to->count && pos + done < i_size_read(inode)) {
-		s64 at = pos + done, end = inode->i_size;
+		s64 at = pos + done, end = i_size(inode);
 		u64 off = at & ~PAGE_MASK;
 		size_t n = min_t(size_t, to->count, PAGE_SIZE - off), moved;
 		struct page *page;

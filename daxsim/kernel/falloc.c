@@ -63,12 +63,12 @@ static int fill_range(struct inode *inode, u64 first, u64 end)
 
 	down_write(&inode->i_alloc);
 	while (first < end && !err) {
-		const struct extent *e = extent_lookup(inode, first);
+		struct extent e;
 		block_t block;
 		u64 len;
 
-		if (e && e->lblk <= first) {
-			first = extent_end(e);
+		if (extent_lookup(inode, first, &e) && e.lblk <= first) {
+			first = extent_end(&e);
 		} else {
 			err = alloc_extent(inode, first, end - first, true, &block, &len);
 			first += err ? 0 : len;
@@ -84,14 +84,14 @@ static int set_state(struct inode *inode, u64 first, u64 end, bool unwritten)
 	int err = 0;
 
 	while (first < end && !err) {
-		const struct extent *e = extent_lookup(inode, first);
+		struct extent e;
 		u64 from, to;
 
-		if (!e || e->lblk >= end)
+		if (!extent_lookup(inode, first, &e) || e.lblk >= end)
 			break;
-		from = max_t(u64, first, e->lblk);
-		to = min_t(u64, end, extent_end(e));
-		if (e->unwritten != unwritten)
+		from = max_t(u64, first, e.lblk);
+		to = min_t(u64, end, extent_end(&e));
+		if (e.unwritten != unwritten)
 			err = extent_set_unwritten(inode, from, to - from, unwritten);
 		first = to;
 	}
@@ -159,9 +159,7 @@ int falloc_zero_edges(struct inode *inode, s64 start, s64 end)
 /* What a failed fallocate left past i_size goes; what one with KEEP_SIZE put there stays. */
 static void give_back(struct inode *inode)
 {
-	u64 end = DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
-
-	falloc_remove(inode, max_t(u64, end, inode->i_prealloc_end), U64_MAX);
+	falloc_remove(inode, max_t(u64, i_size_pages(inode), inode->i_prealloc_end), U64_MAX);
 	inode->i_sb->ops->fit_tree(inode);
 }
 
@@ -196,7 +194,7 @@ static int preallocate(struct inode *inode, u32 mode, s64 start, s64 end)
 		inode->i_prealloc_end = max_t(u64, inode->i_prealloc_end, behind);
 	else if (err)
 		give_back(inode);
-	else if (end > inode->i_size)
+	else if (end > i_size(inode))
 		i_size_write(inode, end);
 	ops->trans_end(inode);
 	return err;
@@ -207,9 +205,9 @@ static int check_shift(const struct inode *inode, u32 mode, s64 start, s64 len)
 	s64 limit = mode & FALLOC_FL_COLLAPSE_RANGE ? start + len : start;
 
 	/* Neither may reach the end of the file: truncate is for that. */
-	if ((start | len) & ~PAGE_MASK || limit >= inode->i_size)
+	if ((start | len) & ~PAGE_MASK || limit >= i_size(inode))
 		return -EINVAL;
-	if (mode & FALLOC_FL_INSERT_RANGE && inode->i_size > s_maxbytes(inode->i_sb) - len)
+	if (mode & FALLOC_FL_INSERT_RANGE && i_size(inode) > s_maxbytes(inode->i_sb) - len)
 		return -EFBIG;
 	return 0;
 }
@@ -240,7 +238,7 @@ static int shift_range(struct inode *inode, u32 mode, s64 start, s64 len)
 		/* What KEEP_SIZE left past end of file moves along. */
 		if (inode->i_prealloc_end > from)
 			inode->i_prealloc_end += delta;
-		i_size_write(inode, inode->i_size + (collapse ? -len : len));
+		i_size_write(inode, i_size(inode) + (collapse ? -len : len));
 		err = ops->fit_tree(inode);
 	}
 	ops->trans_end(inode);

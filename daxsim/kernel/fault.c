@@ -16,6 +16,7 @@
 #include "daxsim/kernel/memory.h"
 #include "daxsim/kernel/mm.h"
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"
 
 static bool past_eof(const struct inode *inode, pgoff_t pgoff)
@@ -30,10 +31,10 @@ static int clear_page(struct inode *inode, sector_t iblock, block_t block, void 
 
 	point(P_clear_page, P_WRITE, obj(OBJ_BLOCK, 0, block));
 	if (inject_fires(&sb->inject[INJECT_CLEAR]))
-		return sb->inject[INJECT_CLEAR].error;
+		return inject_error(&sb->inject[INJECT_CLEAR]);
 	check_block_init(sb->sim->check, inode, iblock, block, 0, PAGE_SIZE);
 	pmem_dirty(&sb->sim->pmem, block);
-	memset(addr, 0, PAGE_SIZE);
+	media_zero(addr, PAGE_SIZE);
 	return 0;
 }
 
@@ -95,7 +96,7 @@ static int copy_user_bh(struct inode *inode, const struct buffer_head *bh, struc
 	if (bdev_direct_access(sb, bh->b_blocknr, &from, PAGE_SIZE) < 0)
 		return -EIO;
 	point(P_copy_user_bh, P_READ, obj(OBJ_BLOCK, 0, bh->b_blocknr));
-	memcpy(vmf->cow_page, from, PAGE_SIZE);
+	media_copy(vmf->cow_page, from, PAGE_SIZE);
 	vmf->cow_block = bh->b_blocknr;
 	vmf->cow_stale = check_cow(sb->sim->check, inode, vmf->pgoff, vmf->cow_page);
 	return 0;

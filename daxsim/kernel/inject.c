@@ -12,31 +12,60 @@ const struct inject_desc inject_table[NR_INJECT_SITES] = {
 
 const struct name_table inject_names = NAME_TABLE(inject_table);
 
+static u64 times_left(const struct injection *inj)
+{
+	u64 times = __atomic_load_n(&inj->times, __ATOMIC_RELAXED);
+
+	also(times ? P_WRITE : P_READ, obj(OBJ_INJECT, 0, 0));
+	return times;
+}
+
+static void set_times(struct injection *inj, u64 times)
+{
+	__atomic_store_n(&inj->times, times, __ATOMIC_RELAXED);
+}
+
 bool inject_fires(struct injection *inj)
 {
-	also(inj->times ? P_WRITE : P_READ, obj(OBJ_INJECT, 0, 0));
-	if (likely(!inj->times))
+	bool fires = false;
+
+	if (likely(!times_left(inj)))
 		return false;
-	if (inj->after) {
+	guard_lock(&inj->guard);
+	if (inj->times && inj->after) {
 		inj->after--;
-		return false;
+	} else if (inj->times) {
+		set_times(inj, inj->times - 1);
+		fires = true;
 	}
-	inj->times--;
-	return true;
+	guard_unlock(&inj->guard);
+	return fires;
 }
 
 size_t inject_copy_limit(struct injection *inj, size_t len)
 {
-	size_t good = inj->after;
+	size_t good = len;
 
-	also(inj->times ? P_WRITE : P_READ, obj(OBJ_INJECT, 0, 0));
-	if (likely(!inj->times))
+	if (likely(!times_left(inj)))
 		return len;
-	if (good >= len) {
+	guard_lock(&inj->guard);
+	if (inj->times && inj->after >= len) {
 		inj->after -= len;
-		return len;
+	} else if (inj->times) {
+		good = inj->after;
+		inj->after = 0;
+		set_times(inj, inj->times - 1);
 	}
-	inj->after = 0;
-	inj->times--;
+	guard_unlock(&inj->guard);
 	return good;
+}
+
+void inject_arm(struct injection *inj, const struct injection *with)
+{
+	guard_lock(&inj->guard);
+	__atomic_store_n(&inj->error, with->error, __ATOMIC_RELAXED);
+	__atomic_store_n(&inj->short_len, with->short_len, __ATOMIC_RELAXED);
+	inj->after = with->after;
+	set_times(inj, with->times);
+	guard_unlock(&inj->guard);
 }

@@ -6,6 +6,7 @@
 #ifndef DAXSIM_INJECT_H
 #define DAXSIM_INJECT_H
 
+#include "daxsim/sim/guard.h"
 #include "daxsim/sim/name_table.h"
 #include "daxsim/sim/types.h"
 
@@ -36,15 +37,33 @@ struct injection {
 	u64 short_len;	/* direct_access: bytes it returns at most */
 	u64 after;	/* calls (copy: bytes) that still go well */
 	u64 times;	/* failures left; 0: none */
+	struct guard guard;	/* of the two counters */
 };
 
 /**
  * inject_fires() - count one call and tell whether it must fail
  * @inj: the site's injection
  *
- * Return: true if this call fails; the caller reads error and short_len.
+ * Return: true if this call fails; the caller asks for inject_error() and inject_short_len().
  */
 bool inject_fires(struct injection *inj);
+
+static inline s64 inject_error(const struct injection *inj)
+{
+	return __atomic_load_n(&inj->error, __ATOMIC_RELAXED);
+}
+
+static inline u64 inject_short_len(const struct injection *inj)
+{
+	return __atomic_load_n(&inj->short_len, __ATOMIC_RELAXED);
+}
+
+/**
+ * inject_arm() - replace a site's injection while calls may be under way
+ * @inj: the site's injection
+ * @with: the new one
+ */
+void inject_arm(struct injection *inj, const struct injection *with);
 
 /**
  * inject_copy_limit() - how many of @len bytes a copy may do before it faults

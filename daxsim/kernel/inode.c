@@ -48,7 +48,7 @@ int create_inode(struct super_block *sb, const char *name, struct inode **inodep
 		return -ENOMEM;
 	inode->i_sb = sb;
 	inode->name = name;
-	inode->i_ino = sim->next_id++;
+	inode->i_ino = sim_next_id(sim);
 	inode->i_nlink = 1;
 	inode->i_count = 1;
 	lock_init(sim, &inode->i_mutex, LOCK_I_MUTEX, name);
@@ -68,22 +68,37 @@ int create_inode(struct super_block *sb, const char *name, struct inode **inodep
 		arena_free(&sim->arena, inode, sizeof(*inode));
 		return err;
 	}
+	guard_lock(&sb->s_lock);
 	LIST_INSERT_HEAD(&sb->s_inodes, inode, i_sb_list);
+	guard_unlock(&sb->s_lock);
 	*inodep = inode;
 	return 0;
+}
+
+void ihold(struct inode *inode)
+{
+	guard_lock(&inode->i_lock);
+	inode->i_count++;
+	guard_unlock(&inode->i_lock);
 }
 
 void iput(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
+	bool last;
 
 	point(P_iput, P_WRITE, obj(OBJ_I_COUNT, inode->i_ino, 0));
-	if (--inode->i_count || inode->i_nlink)
+	guard_lock(&inode->i_lock);
+	last = !--inode->i_count && !inode->i_nlink;
+	guard_unlock(&inode->i_lock);
+	if (!last)
 		return;
 	truncate_inode_pages_range(&inode->i_data, 0, U64_MAX);
 	sb->ops->evict_inode(inode);
 	dax_free_entries(&inode->i_data);
+	guard_lock(&sb->s_lock);
 	LIST_REMOVE(inode, i_sb_list);
+	guard_unlock(&sb->s_lock);
 	check_evict(sb->sim->check, inode);
 	arena_free(&sb->sim->arena, inode, sizeof(*inode));
 }
@@ -91,7 +106,9 @@ void iput(struct inode *inode)
 void unlink_inode(struct inode *inode)
 {
 	also(P_WRITE, obj(OBJ_I_COUNT, inode->i_ino, 0));
+	guard_lock(&inode->i_lock);
 	inode->i_nlink--;
+	guard_unlock(&inode->i_lock);
 	iput(inode);
 }
 
@@ -151,19 +168,21 @@ void i_mmap_unlock_read(struct inode *inode)
 
 void file_update_time(struct inode *inode)
 {
+	guard_lock(&inode->i_lock);
 	inode->i_mtime++;
+	guard_unlock(&inode->i_lock);
 }
 
 s64 i_size_read(const struct inode *inode)
 {
 	point(P_i_size_read, P_READ, obj(OBJ_I_SIZE, inode->i_ino, 0));
-	return inode->i_size;
+	return i_size(inode);
 }
 
 void i_size_write(struct inode *inode, s64 size)
 {
 	point(P_i_size_write, P_WRITE, obj(OBJ_I_SIZE, inode->i_ino, 0));
-	inode->i_size = size;
+	__atomic_store_n(&inode->i_size, size, __ATOMIC_RELEASE);
 }
 
 s64 s_maxbytes(const struct super_block *sb)
@@ -171,9 +190,31 @@ s64 s_maxbytes(const struct super_block *sb)
 	return sb->ops->max_bytes ? sb->ops->max_bytes : (s64)UINT32_MAX << PAGE_SHIFT;
 }
 
+/* Read a counter that i_lock guards; taking a guard does not change the inode. */
+static u64 read_count(const struct inode *inode, const u64 *count)
+{
+	struct guard *i_lock = (struct guard *)&inode->i_lock;
+	u64 nr;
+
+	guard_lock(i_lock);
+	nr = *count;
+	guard_unlock(i_lock);
+	return nr;
+}
+
 u64 i_blocks(const struct inode *inode)
 {
-	return (inode->extents.nr_blocks + inode->meta.nr_blocks) * SECTORS_PER_PAGE;
+	return (read_count(inode, &inode->extents.nr_blocks) + i_nr_meta(inode)) * SECTORS_PER_PAGE;
+}
+
+u64 i_nr_extents(const struct inode *inode)
+{
+	return read_count(inode, &inode->extents.nr_extents);
+}
+
+u64 i_nr_meta(const struct inode *inode)
+{
+	return read_count(inode, &inode->meta.nr_blocks);
 }
 
 int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create)
@@ -182,7 +223,7 @@ int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int 
 
 	mark(P_get_block);
 	if (inject_fires(inj))
-		return inj->error;
+		return inject_error(inj);
 	bh->b_inode = inode;
 	bh->b_iblock = iblock;
 	return inode->i_sb->ops->get_block(inode, iblock, bh, create);
@@ -190,37 +231,90 @@ int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int 
 
 bool map_bh(struct inode *inode, sector_t iblock, struct buffer_head *bh)
 {
-	const struct extent *e = extent_lookup(inode, iblock);
+	struct extent e;
 
-	if (!e || e->lblk > iblock)
+	if (!extent_lookup(inode, iblock, &e) || e.lblk > iblock)
 		return false;
-	bh->b_state = e->unwritten ? BH_Unwritten : BH_Mapped;
-	bh->b_blocknr = e->pblk + (iblock - e->lblk);
-	bh->b_size = min_t(u64, bh->b_size, (extent_end(e) - iblock) << PAGE_SHIFT);
+	bh->b_state = e.unwritten ? BH_Unwritten : BH_Mapped;
+	bh->b_blocknr = e.pblk + (iblock - e.lblk);
+	bh->b_size = min_t(u64, bh->b_size, (extent_end(&e) - iblock) << PAGE_SHIFT);
 	return true;
 }
 
 /* From the middle of the device, out of the way of data that wants to lie in a row. */
+static int alloc_meta(struct inode *inode, block_t *block)
+{
+	u64 len;
+
+	return alloc_blocks(inode, inode->i_sb->sim->pmem.nr_blocks / 2, 1, block, &len);
+}
+
 int add_meta_block(struct inode *inode, u64 n)
 {
-	block_t goal = inode->i_sb->sim->pmem.nr_blocks / 2, block;
-	u64 len;
-	int err = alloc_blocks(inode, goal, 1, &block, &len);
+	block_t block;
+	int err = alloc_meta(inode, &block);
 
 	if (err)
 		return err;
+	guard_lock(&inode->i_lock);
 	err = extent_insert(&inode->meta, n, block, 1, false);
+	guard_unlock(&inode->i_lock);
 	if (err)
 		free_blocks(inode->i_sb, block, 1);
 	return err;
 }
 
-void drop_meta_block(struct inode *inode, u64 n)
+/* Take number @n out of the map. i_lock is held. Returns whether *@block is to be freed. */
+static bool take_meta(struct inode *inode, u64 n, block_t *block)
 {
 	const struct extent *e = extent_find(&inode->meta, n);
-	block_t block = e->pblk + (n - e->lblk);
 
-	if (!extent_remove(&inode->meta, n, 1, NULL, NULL))
+	if (!e)
+		return false;
+	*block = e->pblk + (n - e->lblk);
+	return !extent_remove(&inode->meta, n, 1, NULL, NULL);
+}
+
+void drop_meta_block(struct inode *inode, u64 n)
+{
+	block_t block;
+	bool taken;
+
+	guard_lock(&inode->i_lock);
+	taken = take_meta(inode, n, &block);
+	guard_unlock(&inode->i_lock);
+	if (taken)
+		free_blocks(inode->i_sb, block, 1);
+}
+
+/* Others may be at the same, without i_alloc: what the next number is shows under i_lock. */
+static int add_last_meta(struct inode *inode, u64 want)
+{
+	block_t block;
+	int err = alloc_meta(inode, &block);
+	bool needed;
+
+	if (err)
+		return err;
+	guard_lock(&inode->i_lock);
+	needed = inode->meta.nr_blocks < want;
+	if (needed)
+		err = extent_insert(&inode->meta, inode->meta.nr_blocks, block, 1, false);
+	guard_unlock(&inode->i_lock);
+	if (err || !needed)
+		free_blocks(inode->i_sb, block, 1);
+	return err;
+}
+
+static void drop_last_meta(struct inode *inode, u64 want)
+{
+	block_t block;
+	bool taken;
+
+	guard_lock(&inode->i_lock);
+	taken = inode->meta.nr_blocks > want && take_meta(inode, inode->meta.nr_blocks - 1, &block);
+	guard_unlock(&inode->i_lock);
+	if (taken)
 		free_blocks(inode->i_sb, block, 1);
 }
 
@@ -228,10 +322,10 @@ int set_meta_blocks(struct inode *inode, u64 want)
 {
 	int err = 0;
 
-	while (inode->meta.nr_blocks < want && !err)
-		err = add_meta_block(inode, inode->meta.nr_blocks);
-	while (inode->meta.nr_blocks > want)
-		drop_meta_block(inode, inode->meta.nr_blocks - 1);
+	while (i_nr_meta(inode) < want && !err)
+		err = add_last_meta(inode, want);
+	while (i_nr_meta(inode) > want)
+		drop_last_meta(inode, want);
 	return err;
 }
 
@@ -242,10 +336,10 @@ long bdev_direct_access(struct super_block *sb, block_t block, void **addr, long
 	long avail;
 	u64 pfn;
 
-	if (fires && inj->error)
-		return inj->error;
+	if (fires && inject_error(inj))
+		return inject_error(inj);
 	avail = pmem_direct_access(&sb->sim->pmem, block * SECTORS_PER_PAGE, addr, &pfn, size);
-	return fires && avail > 0 ? min_t(long, avail, inj->short_len) : avail;
+	return fires && avail > 0 ? min_t(long, avail, inject_short_len(inj)) : avail;
 }
 
 static void extent_point(const struct inode *inode, sector_t iblock, u64 len, enum point_id id,
@@ -259,10 +353,23 @@ static void extent_point(const struct inode *inode, sector_t iblock, u64 len, en
 		point(id, kind, obj(OBJ_EXTENT, inode->i_ino, iblock + i));
 }
 
-const struct extent *extent_lookup(struct inode *inode, sector_t iblock)
+/* The same without a point. */
+static bool next_extent(struct inode *inode, sector_t iblock, struct extent *e)
+{
+	const struct extent *found;
+
+	guard_lock(&inode->i_lock);
+	found = extent_find_next(&inode->extents, iblock);
+	if (found)
+		*e = *found;
+	guard_unlock(&inode->i_lock);
+	return found;
+}
+
+bool extent_lookup(struct inode *inode, sector_t iblock, struct extent *e)
 {
 	extent_point(inode, iblock, 1, P_extent_lookup, P_READ);
-	return extent_find_next(&inode->extents, iblock);
+	return next_extent(inode, iblock, e);
 }
 
 int extent_add(struct inode *inode, sector_t iblock, block_t block, u64 len, bool unwritten)
@@ -270,7 +377,9 @@ int extent_add(struct inode *inode, sector_t iblock, block_t block, u64 len, boo
 	int err;
 
 	extent_point(inode, iblock, len, P_extent_insert, P_WRITE);
+	guard_lock(&inode->i_lock);
 	err = extent_insert(&inode->extents, iblock, block, len, unwritten);
+	guard_unlock(&inode->i_lock);
 	if (!err)
 		check_extent_added(inode->i_sb->sim->check, inode, iblock, block, len);
 	return err;
@@ -278,23 +387,29 @@ int extent_add(struct inode *inode, sector_t iblock, block_t block, u64 len, boo
 
 int extent_set_unwritten(struct inode *inode, sector_t iblock, u64 len, bool unwritten)
 {
+	struct check *check = inode->i_sb->sim->check;
 	int err;
 
 	extent_point(inode, iblock, len, P_extent_convert, P_WRITE);
+	guard_lock(&inode->i_lock);
 	err = extent_mark(&inode->extents, iblock, len, unwritten);
-	if (!err)
-		check_extent_marked(inode->i_sb->sim->check, inode, iblock, len, unwritten);
+	guard_unlock(&inode->i_lock);
+	if (check && !err)
+		check_extent_marked(check, inode, iblock, len, unwritten);
 	return err;
 }
 
 int extent_move(struct inode *inode, sector_t iblock, s64 delta)
 {
+	struct check *check = inode->i_sb->sim->check;
 	int err;
 
 	extent_point(inode, iblock, U64_MAX, P_extent_move, P_WRITE);
+	guard_lock(&inode->i_lock);
 	err = extent_shift(&inode->extents, iblock, delta);
-	if (!err)
-		check_extent_moved(inode->i_sb->sim->check, inode, iblock, delta);
+	guard_unlock(&inode->i_lock);
+	if (check && !err)
+		check_extent_moved(check, inode, iblock, delta);
 	return err;
 }
 
@@ -320,17 +435,19 @@ int extent_free(struct inode *inode, sector_t iblock, u64 len)
 
 	/* One extent at a time, so that others can get in between as they can in the kernel. */
 	for (;;) {
-		const struct extent *e = extent_find_next(&inode->extents, iblock);
 		struct freed_pieces freed = { .inode = inode };
+		struct extent e;
 		u64 from, to;
 		int err;
 
-		if (!e || e->lblk >= end)
+		if (!next_extent(inode, iblock, &e) || e.lblk >= end)
 			return 0;
-		from = max_t(u64, e->lblk, iblock);
-		to = min_t(u64, extent_end(e), end);
+		from = max_t(u64, e.lblk, iblock);
+		to = min_t(u64, extent_end(&e), end);
 		extent_point(inode, from, to - from, P_extent_remove, P_WRITE);
+		guard_lock(&inode->i_lock);
 		err = extent_remove(&inode->extents, from, to - from, note_piece, &freed);
+		guard_unlock(&inode->i_lock);
 		if (err)
 			return err;
 		if (freed.any)
@@ -345,7 +462,9 @@ int alloc_blocks(struct inode *inode, block_t goal, u64 max_len, block_t *block,
 	int err;
 
 	point(P_alloc_blocks, P_WRITE, obj(OBJ_FREE_LIST, 0, 0));
+	guard_lock(&sb->s_balloc_lock);
 	err = balloc_alloc(sb->balloc, goal, max_len, block, len);
+	guard_unlock(&sb->s_balloc_lock);
 	if (!err)
 		check_alloc(sb->sim->check, *block, *len);
 	return err;
@@ -356,6 +475,18 @@ void free_blocks(struct super_block *sb, block_t block, u64 len)
 	int err;
 
 	point(P_free_blocks, P_WRITE, obj(OBJ_FREE_LIST, 0, 0));
+	guard_lock(&sb->s_balloc_lock);
 	err = balloc_free(sb->balloc, block, len);
+	guard_unlock(&sb->s_balloc_lock);
 	check_free(sb->sim->check, block, len, err);
+}
+
+u64 nr_free_blocks(struct super_block *sb)
+{
+	u64 nr;
+
+	guard_lock(&sb->s_balloc_lock);
+	nr = balloc_nr_free(sb->balloc);
+	guard_unlock(&sb->s_balloc_lock);
+	return nr;
 }

@@ -16,12 +16,14 @@
 #include "daxsim/kernel/lock.h"
 #include "daxsim/kernel/pagecache.h"
 #include "daxsim/kernel/profile.h"
+#include "daxsim/sim/guard.h"
 
 struct vma;
 
 struct address_space {
 	struct inode *host;
 	struct lock i_mmap_mutex;
+	struct guard tree_lock;			/* of pages, their counts, and entries */
 	LIST_HEAD(, vma) i_mmap;		/* every mapping of the file */
 	struct page_tree pages;			/* the page cache: hole pages, on a DAX file */
 	struct entry_tree entries;		/* locks of pages that were ever faulted (4.7) */
@@ -31,10 +33,11 @@ struct inode {
 	struct super_block *i_sb;
 	const char *name;			/* for people */
 	u32 i_ino;
+	struct guard i_lock;			/* of i_nlink to i_mtime, and the two extent maps */
 	u32 i_nlink;
 	u32 i_count;				/* handles and mappings that keep it alive */
-	s64 i_size;				/* bytes */
 	u64 i_mtime;				/* a clock of its own: times it was updated */
+	s64 i_size;				/* bytes; i_mutex, but faults read it without */
 	u64 i_prealloc_end;			/* fallocate -k may have left blocks up to this one */
 	struct lock i_mutex;
 	struct lock i_mmap_sem;			/* faults shared, truncate exclusive (4.5) */
@@ -54,6 +57,8 @@ struct super_block {
 	const struct fs_ops *ops;
 	profile_t profile;			/* of the simulated kernel: enum protection bits */
 	struct balloc *balloc;
+	struct guard s_balloc_lock;		/* of balloc */
+	struct guard s_lock;			/* of s_frozen and s_inodes */
 	struct lock s_writers;			/* freeze protection: write(2), truncate, fallocate */
 	struct lock s_pagefault;		/* and of write faults, inside mmap_sem */
 	bool s_frozen;
@@ -122,6 +127,9 @@ int mount_fs(struct sim *sim, const struct fs_ops *ops, profile_t profile);
  */
 int create_inode(struct super_block *sb, const char *name, struct inode **inodep);
 
+/** ihold() - one more reference to a file that the caller has one of */
+void ihold(struct inode *inode);
+
 /** iput() - drop a reference; the last one of an unlinked file frees its blocks */
 void iput(struct inode *inode);
 
@@ -151,11 +159,29 @@ void file_update_time(struct inode *inode);
 s64 i_size_read(const struct inode *inode);
 void i_size_write(struct inode *inode, s64 size);
 
+/** i_size() - the size where that is no access to announce, as under i_mutex */
+static inline s64 i_size(const struct inode *inode)
+{
+	return __atomic_load_n(&inode->i_size, __ATOMIC_ACQUIRE);
+}
+
+/** i_size_pages() - the same in pages, rounded up */
+static inline u64 i_size_pages(const struct inode *inode)
+{
+	return DIV_ROUND_UP((u64)i_size(inode), PAGE_SIZE);
+}
+
 /** s_maxbytes() - the largest size a file may have, bytes */
 s64 s_maxbytes(const struct super_block *sb);
 
 /** i_blocks() - st_blocks: units of 512 bytes, mapping metadata included */
 u64 i_blocks(const struct inode *inode);
+
+/** i_nr_extents() - how many extents the file has */
+u64 i_nr_extents(const struct inode *inode);
+
+/** i_nr_meta() - blocks of mapping metadata */
+u64 i_nr_meta(const struct inode *inode);
 
 /**
  * get_block() - ask the file system for the block of a page
@@ -195,13 +221,14 @@ bool map_bh(struct inode *inode, sector_t iblock, struct buffer_head *bh);
 
 /*
  * Blocks of mapping metadata (indirect blocks, extent tree nodes) take space and
- * show in st_blocks; they are numbered as their file system likes.
+ * show in st_blocks; they are numbered as their file system likes, from 0 without
+ * gaps for set_meta_blocks(), else under i_alloc.
  */
 
 /** add_meta_block() - allocate number @n. Return: 0, -ENOSPC or -ENOMEM */
 int add_meta_block(struct inode *inode, u64 n);
 
-/** drop_meta_block() - free number @n, which exists */
+/** drop_meta_block() - free number @n, if it exists */
 void drop_meta_block(struct inode *inode, u64 n);
 
 /** set_meta_blocks() - have @want blocks of mapping metadata. Return: 0, -ENOSPC or -ENOMEM */
@@ -221,11 +248,11 @@ long bdev_direct_access(struct super_block *sb, block_t block, void **addr, long
 /*
  * The extent map of an inode and the free space, each change announced as an
  * access and told to the watchers. i_alloc is held by callers of file systems
- * that have such a lock.
+ * that have such a lock; under it the map may also be looked at directly.
  */
 
-/** extent_lookup() - the extent at or behind a block; NULL if none follows */
-const struct extent *extent_lookup(struct inode *inode, sector_t iblock);
+/** extent_lookup() - a copy of the extent at or behind a block; false if none follows */
+bool extent_lookup(struct inode *inode, sector_t iblock, struct extent *e);
 
 /** extent_add() - map blocks of a hole. Return: 0 or a negative errno */
 int extent_add(struct inode *inode, sector_t iblock, block_t block, u64 len, bool unwritten);
@@ -253,5 +280,8 @@ int alloc_blocks(struct inode *inode, block_t goal, u64 max_len, block_t *block,
 
 /** free_blocks() - give blocks back that no extent refers to */
 void free_blocks(struct super_block *sb, block_t block, u64 len);
+
+/** nr_free_blocks() - as statfs(2) reports them */
+u64 nr_free_blocks(struct super_block *sb);
 
 #endif

@@ -17,11 +17,21 @@ void journal_init(struct sim *sim, struct journal *j, const char *name, u32 max)
 #define COMMITTING obj(OBJ_JOURNAL, 0, 0)
 #define TRANSACTION obj(OBJ_JOURNAL, 0, 1)
 
-/* jbd2 sizes a transaction so that several handles fit; a commit makes room. */
-static bool has_room(const struct journal *j, u32 credits)
+/*
+ * jbd2 sizes a transaction so that several handles fit; a commit makes room. Whether there is
+ * some; with @take it is reserved at once.
+ */
+static bool has_room(struct journal *j, u32 credits, bool take)
 {
+	bool room;
+
 	also(P_READ, TRANSACTION);
-	return j->j_credits + credits <= j->j_max;
+	guard_lock(&j->j_state_lock);
+	room = j->j_credits + credits <= j->j_max;
+	if (room && take)
+		j->j_credits += credits;
+	guard_unlock(&j->j_state_lock);
+	return room;
 }
 
 int journal_start(struct journal *j, u32 credits)
@@ -37,16 +47,15 @@ int journal_start(struct journal *j, u32 credits)
 		return -ENOSPC;
 	for (;;) {
 		lock_wait(&j->j_commit, LOCK_SHARED);
-		if (!has_room(j, credits))
+		if (!has_room(j, credits, false))
 			journal_commit(j);
 		down_read(&j->j_handles);
 		also(P_READ, COMMITTING);
 		/* A commit that locked the transaction meanwhile does not count on us; others joined. */
-		if (!j->j_commit.writer && has_room(j, credits))
+		if (!lock_has_writer(&j->j_commit) && has_room(j, credits, true))
 			break;
 		up_read(&j->j_handles);
 	}
-	j->j_credits += credits;
 	t->handle_depth = 1;
 	t->handle_credits = credits;
 	return 0;
@@ -73,23 +82,48 @@ int journal_dirty(struct journal *j)
 	return 0;
 }
 
+static u32 running_tid(struct journal *j)
+{
+	u32 tid;
+
+	guard_lock(&j->j_state_lock);
+	tid = j->j_tid;
+	guard_unlock(&j->j_state_lock);
+	return tid;
+}
+
+static void set_state(struct journal *j, enum transaction_state state)
+{
+	guard_lock(&j->j_state_lock);
+	j->j_state = state;
+	guard_unlock(&j->j_state_lock);
+}
+
+/* The running transaction is on the device; another one begins. */
+static void next_transaction(struct journal *j)
+{
+	guard_lock(&j->j_state_lock);
+	j->j_committed = j->j_tid++;
+	j->j_credits = 0;
+	j->j_state = T_RUNNING;
+	guard_unlock(&j->j_state_lock);
+}
+
 void journal_commit(struct journal *j)
 {
-	u32 tid = j->j_tid;
+	u32 tid = running_tid(j);
 
 	also(P_READ, TRANSACTION);
 	mark(P_journal_commit);
 	mutex_lock(&j->j_commit);
 	also(P_WRITE, COMMITTING);
 	/* Whoever else committed it while we waited has done it for us too. */
-	if (j->j_tid == tid) {
-		j->j_state = T_LOCKED;
+	if (running_tid(j) == tid) {
+		set_state(j, T_LOCKED);
 		lock_wait(&j->j_handles, LOCK_EXCLUSIVE);
 		also(P_WRITE, TRANSACTION);
-		j->j_state = T_COMMIT;
-		j->j_committed = j->j_tid++;
-		j->j_credits = 0;
-		j->j_state = T_RUNNING;
+		set_state(j, T_COMMIT);
+		next_transaction(j);
 	}
 	mutex_unlock(&j->j_commit);
 	also(P_WRITE, COMMITTING);

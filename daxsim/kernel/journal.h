@@ -9,6 +9,7 @@
 #define DAXSIM_JOURNAL_H
 
 #include "daxsim/kernel/lock.h"
+#include "daxsim/sim/guard.h"
 #include "daxsim/sim/types.h"
 
 struct sim;
@@ -22,6 +23,7 @@ enum transaction_state {
 struct journal {
 	struct lock j_handles;		/* readers: open handles, t_updates */
 	struct lock j_commit;		/* held by the commit from T_LOCKED to its end */
+	struct guard j_state_lock;	/* of what follows */
 	enum transaction_state j_state;	/* of the running transaction */
 	u32 j_tid;			/* its number, from 1 */
 	u32 j_committed;		/* number of the last one that is on the device */

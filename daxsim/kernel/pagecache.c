@@ -39,9 +39,11 @@ struct page *find_get_page(struct address_space *mapping, pgoff_t index)
 	struct page *page;
 
 	announce(mapping, index, P_page_cache_lookup, P_READ);
+	guard_lock(&mapping->tree_lock);
 	page = lookup(mapping, index);
 	if (page)
 		page->count++;
+	guard_unlock(&mapping->tree_lock);
 	return page;
 }
 
@@ -60,30 +62,40 @@ struct page *find_lock_page(struct address_space *mapping, pgoff_t index)
 	}
 }
 
+/* Put a new page into the cache, locked and with a reference. tree_lock is held. */
+static struct page *add_page(struct address_space *mapping, pgoff_t index)
+{
+	struct inode *inode = mapping->host;
+	struct page *page = arena_alloc(&inode->i_sb->sim->arena, sizeof(*page));
+
+	if (!page)
+		return NULL;
+	page->mapping = mapping;
+	page->index = index;
+	page->count = 2;
+	lock_init_at(&page->lock, LOCK_PAGE_LOCK, inode->name, inode->i_ino, index);
+	/* Locked before anybody can find it, as by add_to_page_cache_lru(). */
+	lock_adopt(&page->lock);
+	RB_INSERT(page_tree, &mapping->pages, page);
+	return page;
+}
+
 struct page *find_or_create_page(struct address_space *mapping, pgoff_t index)
 {
-	struct sim *sim = mapping->host->i_sb->sim;
-
 	for (;;) {
 		struct page *page = find_lock_page(mapping, index);
+		bool raced;
 
 		if (page)
 			return page;
 		announce(mapping, index, P_page_cache_insert, P_WRITE);
-		if (lookup(mapping, index))
-			continue;
-		page = arena_alloc(&sim->arena, sizeof(*page));
-		if (!page)
-			return NULL;
-		page->mapping = mapping;
-		page->index = index;
-		page->count = 2;
-		lock_init_at(&page->lock, LOCK_PAGE_LOCK, mapping->host->name, mapping->host->i_ino,
-			     index);
-		/* Locked before anybody can find it, as by add_to_page_cache_lru(). */
-		lock_adopt(&page->lock);
-		RB_INSERT(page_tree, &mapping->pages, page);
-		return page;
+		guard_lock(&mapping->tree_lock);
+		raced = lookup(mapping, index);
+		if (!raced)
+			page = add_page(mapping, index);
+		guard_unlock(&mapping->tree_lock);
+		if (!raced)
+			return page;
 	}
 }
 
@@ -92,7 +104,9 @@ void delete_from_page_cache(struct page *page)
 	struct address_space *mapping = page->mapping;
 
 	announce(mapping, page->index, P_page_cache_delete, P_WRITE);
+	guard_lock(&mapping->tree_lock);
 	RB_REMOVE(page_tree, &mapping->pages, page);
+	guard_unlock(&mapping->tree_lock);
 	page->mapping = NULL;
 	page_cache_release(mapping, page);
 }
@@ -100,8 +114,12 @@ void delete_from_page_cache(struct page *page)
 void page_cache_release(struct address_space *mapping, struct page *page)
 {
 	struct arena *a = &mapping->host->i_sb->sim->arena;
+	u32 left;
 
-	if (--page->count)
+	guard_lock(&mapping->tree_lock);
+	left = --page->count;
+	guard_unlock(&mapping->tree_lock);
+	if (left)
 		return;
 	arena_free(a, page->data, PAGE_SIZE);
 	arena_free(a, page, sizeof(*page));
@@ -129,10 +147,15 @@ static void drop_page(struct address_space *mapping, pgoff_t index, bool unmap)
 /* The first index at or behind @index that has a page: a look at every slot. */
 static pgoff_t next_page(struct address_space *mapping, pgoff_t index)
 {
-	const struct page *page = lookup_next(mapping, index);
+	const struct page *page;
+	pgoff_t next;
 
+	guard_lock(&mapping->tree_lock);
+	page = lookup_next(mapping, index);
+	next = page ? page->index : U64_MAX;
+	guard_unlock(&mapping->tree_lock);
 	also(P_READ, obj(OBJ_PAGE, mapping->host->i_ino, EXTENT_ALL));
-	return page ? page->index : U64_MAX;
+	return next;
 }
 
 void truncate_inode_pages_range(struct address_space *mapping, pgoff_t first, pgoff_t last)

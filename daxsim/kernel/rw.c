@@ -11,6 +11,7 @@
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/memory.h"
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"
 
 size_t iter_get(struct iov_iter *from, struct super_block *sb, u8 *buf, size_t n)
@@ -75,7 +76,7 @@ static void dax_new_buf(struct dax_io *io, u8 *addr, u64 size, u64 first)
 		point(P_dax_new_buf, P_WRITE, obj(OBJ_BLOCK, 0, block));
 		check_block_init(sim->check, io->inode, iblock, block, 0, first);
 		pmem_dirty(&sim->pmem, block);
-		memset(addr, 0, first);
+		media_zero(addr, first);
 	}
 	if (covered < size) {
 		u64 last = covered >> PAGE_SHIFT;
@@ -84,7 +85,7 @@ static void dax_new_buf(struct dax_io *io, u8 *addr, u64 size, u64 first)
 		check_block_init(sim->check, io->inode, iblock + last, block + last,
 				 covered & ~PAGE_MASK, size - covered);
 		pmem_dirty(&sim->pmem, block + last);
-		memset(addr + covered, 0, size - covered);
+		media_zero(addr + covered, size - covered);
 	}
 }
 
@@ -143,12 +144,12 @@ static size_t dax_io_move(struct dax_io *io, size_t n)
 		point(P_copy_from_iter, P_WRITE, obj(OBJ_BLOCK, 0, block_at(io)));
 		check_block_write(check, io->inode, iblock, block_at(io), first, bounce, n);
 		pmem_dirty(&sb->sim->pmem, block_at(io));
-		memcpy(io->addr + first, bounce, n);
+		media_copy(io->addr + first, bounce, n);
 		return n;
 	}
 	if (io->addr) {
 		point(P_copy_to_iter, P_READ, obj(OBJ_BLOCK, 0, block_at(io)));
-		memcpy(bounce, io->addr + first, n);
+		media_copy(bounce, io->addr + first, n);
 		check_block_read(check, io->inode, iblock, block_at(io), first, bounce, n);
 	} else {
 		point(P_iov_iter_zero, P_READ, obj(OBJ_EXTENT, io->inode->i_ino, iblock));
@@ -305,26 +306,48 @@ int do_fsync(struct inode *inode)
 	return err;
 }
 
+/* Set s_frozen; returns what it was. */
+static bool set_frozen(struct super_block *sb, bool frozen)
+{
+	bool was;
+
+	guard_lock(&sb->s_lock);
+	was = sb->s_frozen;
+	sb->s_frozen = frozen;
+	guard_unlock(&sb->s_lock);
+	return was;
+}
+
+static bool is_frozen(struct super_block *sb)
+{
+	bool frozen;
+
+	guard_lock(&sb->s_lock);
+	frozen = sb->s_frozen;
+	guard_unlock(&sb->s_lock);
+	return frozen;
+}
+
 int freeze_super(struct super_block *sb)
 {
 	point(P_freeze_super, P_WRITE, obj(OBJ_FREEZE, 0, 0));
-	if (sb->s_frozen)
+	if (is_frozen(sb))
 		return -EBUSY;
 	/* Wait for writers, then for write faults in flight; new ones wait from here on. */
 	down_write(&sb->s_writers);
 	down_write(&sb->s_pagefault);
-	sb->s_frozen = true;
 	lock_disown(&sb->s_pagefault);
 	lock_disown(&sb->s_writers);
+	/* From here on anybody may thaw it. */
+	set_frozen(sb, true);
 	return 0;
 }
 
 int thaw_super(struct super_block *sb)
 {
 	point(P_thaw_super, P_WRITE, obj(OBJ_FREEZE, 0, 0));
-	if (!sb->s_frozen)
+	if (!set_frozen(sb, false))
 		return -EINVAL;
-	sb->s_frozen = false;
 	lock_adopt(&sb->s_writers);
 	lock_adopt(&sb->s_pagefault);
 	up_write(&sb->s_pagefault);

@@ -7,12 +7,12 @@
 #include "daxsim/kernel/truncate.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/mm.h"
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"
 
 void truncate_pagecache(struct inode *inode, s64 newsize)
@@ -65,7 +65,7 @@ int dax_zero_page_range(struct inode *inode, s64 from, u64 length)
 	point(P_dax_truncate_page, P_WRITE, obj(OBJ_BLOCK, 0, bh.b_blocknr));
 	check_block_zero(sb->sim->check, inode, index, bh.b_blocknr, offset, length);
 	pmem_dirty(&sb->sim->pmem, bh.b_blocknr);
-	memset((u8 *)addr + offset, 0, length);
+	media_zero((u8 *)addr + offset, length);
 	return 0;
 }
 
