@@ -53,11 +53,16 @@ struct mmu_ops {
 	/*
 	 * Change vma->pte[page] from what it is to *new and store it there, with
 	 * new->backing as the MMU wants it. PTE_NONE zaps. A task that waits for
-	 * this page is not woken: resume() does that. Return: 0 or a negative errno.
+	 * this page is not woken: resume() does that. The page table lock is held, a
+	 * guard: no points, no locks. Return: 0 or a negative errno.
 	 */
 	int (*set_pte)(struct vma *vma, u64 page, const struct pte *new);
 
-	/* Start a load or store. */
+	/*
+	 * Start a load or store. For live tasks it lies within one page, mmap_sem and
+	 * the page table lock are held, and nothing may be waited for: it is done, or
+	 * the PTE does not permit it. resume() is not called then.
+	 */
 	enum mmu_result (*access)(struct mmu_access *a);
 
 	/*

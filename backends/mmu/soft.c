@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "backends/mmu/mmu.h"
+#include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"
 
 #define FIRST_ADDRESS 0x10000000ULL	/* mappings grow up from here, a page apart */
@@ -41,8 +41,8 @@ static int soft_map(struct vma *vma)
 {
 	struct soft *soft = vma->mm->sim->mmu_data;
 
-	vma->start = soft->next;
-	soft->next += (vma->nr_pages + 1) << PAGE_SHIFT;
+	vma->start = __atomic_fetch_add(&soft->next, (vma->nr_pages + 1) << PAGE_SHIFT,
+					__ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -100,13 +100,13 @@ static enum mmu_result soft_access(struct mmu_access *a)
 	if (r != MMU_DONE)
 		return r;
 	if (a->write) {
-		memcpy(bytes, a->buf, first);
+		media_copy(bytes, a->buf, first);
 		if (rest)
-			memcpy(rest, (u8 *)a->buf + first, a->len - first);
+			media_copy(rest, (u8 *)a->buf + first, a->len - first);
 	} else {
-		memcpy(a->buf, bytes, first);
+		media_copy(a->buf, bytes, first);
 		if (rest)
-			memcpy((u8 *)a->buf + first, rest, a->len - first);
+			media_copy((u8 *)a->buf + first, rest, a->len - first);
 	}
 	return MMU_DONE;
 }

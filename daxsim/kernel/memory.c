@@ -14,6 +14,7 @@
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/mm.h"
 #include "daxsim/sim/check.h"
+#include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"
 
 static const struct pte pte_none = { .kind = PTE_NONE };
@@ -28,6 +29,18 @@ static void pte_point(const struct vma *vma, u64 page, enum point_id id, enum po
 	point(id, kind, obj(OBJ_PTE, vma->id, vma->page_base + page));
 }
 
+/* What a page table entry is now. */
+static struct pte read_pte(struct vma *vma, u64 page)
+{
+	struct pte pte;
+
+	guard_lock(&vma->ptl);
+	pte = vma->pte[page];
+	guard_unlock(&vma->ptl);
+	return pte;
+}
+
+/* The page table lock is held. */
 static int change_pte(struct vma *vma, u64 page, const struct pte *new)
 {
 	struct sim *sim = vma->mm->sim;
@@ -42,27 +55,36 @@ int vm_insert_mixed(struct vma *vma, u64 address, block_t pfn)
 {
 	const struct pte new = { .kind = PTE_PFN, .pfn = pfn };
 	u64 page = page_of(vma, address);
+	int err = -EBUSY;
 
 	pte_point(vma, page, P_vm_insert_mixed, P_WRITE);
-	if (vma->pte[page].kind != PTE_NONE)
-		return -EBUSY;
-	return change_pte(vma, page, &new);
+	guard_lock(&vma->ptl);
+	if (vma->pte[page].kind == PTE_NONE)
+		err = change_pte(vma, page, &new);
+	guard_unlock(&vma->ptl);
+	return err;
+}
+
+static void zap_page(struct vma *vma, u64 page, bool even_cows)
+{
+	struct pte old;
+
+	pte_point(vma, page, P_zap_pte, P_WRITE);
+	guard_lock(&vma->ptl);
+	old = vma->pte[page];
+	if (old.kind == PTE_ANON && !even_cows)
+		old = pte_none;
+	if (old.kind != PTE_NONE)
+		change_pte(vma, page, &pte_none);
+	guard_unlock(&vma->ptl);
+	if (old.kind == PTE_ANON)
+		arena_free(&vma->mm->sim->arena, old.anon, PAGE_SIZE);
 }
 
 void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows)
 {
-	struct sim *sim = vma->mm->sim;
-
-	for (u64 page = first; page < last; page++) {
-		struct pte *pte = &vma->pte[page];
-
-		pte_point(vma, page, P_zap_pte, P_WRITE);
-		if (pte->kind == PTE_NONE || (pte->kind == PTE_ANON && !even_cows))
-			continue;
-		if (pte->kind == PTE_ANON)
-			arena_free(&sim->arena, pte->anon, PAGE_SIZE);
-		change_pte(vma, page, &pte_none);
-	}
+	for (u64 page = first; page < last; page++)
+		zap_page(vma, page, even_cows);
 }
 
 static bool pte_same(const struct pte *a, const struct pte *b)
@@ -73,10 +95,14 @@ static bool pte_same(const struct pte *a, const struct pte *b)
 /* Enter what a fault produced, unless the PTE is not what it was when the fault began. */
 static int install(struct vma *vma, u64 page, const struct pte *before, const struct pte *new)
 {
+	int err = -EBUSY;
+
 	pte_point(vma, page, P_set_pte, P_WRITE);
-	if (!pte_same(&vma->pte[page], before))
-		return -EBUSY;
-	return change_pte(vma, page, new);
+	guard_lock(&vma->ptl);
+	if (pte_same(&vma->pte[page], before))
+		err = change_pte(vma, page, new);
+	guard_unlock(&vma->ptl);
+	return err;
 }
 
 static int do_read_fault(struct vma *vma, struct vm_fault *vmf)
@@ -144,7 +170,7 @@ static int wp_page_copy(struct vma *vma, u64 page, struct vm_fault *vmf, const s
 		return VM_FAULT_OOM;
 	if (orig->kind == PTE_PFN) {
 		point(P_copy_user_bh, P_READ, obj(OBJ_BLOCK, 0, orig->pfn));
-		memcpy(own.anon, pmem_block(&sim->pmem, orig->pfn), PAGE_SIZE);
+		media_copy(own.anon, pmem_block(&sim->pmem, orig->pfn), PAGE_SIZE);
 		vmf->cow_page = own.anon;
 		vmf->cow_block = orig->pfn;
 		vmf->cow_stale = check_cow(sim->check, vma->inode, vmf->pgoff, own.anon);
@@ -162,6 +188,7 @@ static int do_wp_page(struct vma *vma, struct vm_fault *vmf, const struct pte *o
 {
 	u64 page = page_of(vma, vmf->address);
 	struct pte reuse = *orig;
+	int err;
 
 	mark(P_do_wp_page);
 	if (!(vma->flags & VM_SHARED))
@@ -174,11 +201,11 @@ static int do_wp_page(struct vma *vma, struct vm_fault *vmf, const struct pte *o
 	/* A special PTE has none. Linux 4.0 makes it writable and asks nobody; 4.1 asks pfn_mkwrite. */
 	if (has(vma->inode->i_sb, PFN_MKWRITE))
 		dax_pfn_mkwrite(vma->inode);
-	pte_point(vma, page, P_set_pte, P_WRITE);
-	if (!pte_same(&vma->pte[page], orig))
-		return 0;
 	reuse.writable = reuse.dirty = true;
-	return change_pte(vma, page, &reuse) ? VM_FAULT_OOM : VM_FAULT_WRITE;
+	err = install(vma, page, orig, &reuse);
+	if (err == -EBUSY)
+		return 0;
+	return err ? VM_FAULT_OOM : VM_FAULT_WRITE;
 }
 
 static int handle_mm_fault(struct vma *vma, u64 address, bool write)
@@ -196,7 +223,7 @@ static int handle_mm_fault(struct vma *vma, u64 address, bool write)
 	if (!(vma->flags & (write ? VM_WRITE : VM_READ)))
 		return VM_FAULT_SIGSEGV;
 	pte_point(vma, page, P_pte_read, P_READ);
-	orig = vma->pte[page];
+	orig = read_pte(vma, page);
 	if (orig.kind == PTE_NONE) {
 		if (!write)
 			return do_read_fault(vma, &vmf);
@@ -209,11 +236,17 @@ static int handle_mm_fault(struct vma *vma, u64 address, bool write)
 	return 0;
 }
 
-/*
- * The architecture's page fault handler: find the vma, handle, count. A fault
- * that fails is not counted (Linux 4.0 arch/x86/mm/fault.c).
- */
-static int do_page_fault(u64 address, bool write)
+/* A fault that fails is not counted (Linux 4.0 arch/x86/mm/fault.c). */
+static void count_fault(struct task *t, int ret)
+{
+	if (ret & VM_FAULT_MAJOR && !(ret & VM_FAULT_ERROR))
+		t->maj_flt++;
+	else if (!(ret & VM_FAULT_ERROR))
+		t->min_flt++;
+}
+
+/* The architecture's page fault handler: find the vma, handle, count. */
+int do_page_fault(u64 address, bool write)
 {
 	struct task *t = current;
 	struct vma *vma;
@@ -224,10 +257,7 @@ static int do_page_fault(u64 address, bool write)
 	vma = find_vma(t->mm, address);
 	ret = vma ? handle_mm_fault(vma, address & PAGE_MASK, write) : VM_FAULT_SIGSEGV;
 	up_read(&t->mm->mmap_sem);
-	if (ret & VM_FAULT_MAJOR && !(ret & VM_FAULT_ERROR))
-		t->maj_flt++;
-	else if (!(ret & VM_FAULT_ERROR))
-		t->min_flt++;
+	count_fault(t, ret);
 	return ret;
 }
 
@@ -309,11 +339,81 @@ static enum mmu_result access_part(struct mmu_access *a)
 	return r;
 }
 
+/* Live: one access within a page of @vma, with all the faults it takes. mmap_sem is held. */
+static enum mmu_result access_mapped(struct vma *vma, struct mmu_access *a)
+{
+	struct task *t = a->task;
+	enum mmu_result r;
+	int ret;
+
+	for (;;) {
+		/* Neither the PTE nor the page behind it goes away meanwhile. */
+		guard_lock(&vma->ptl);
+		r = t->sim->mmu->access(a);
+		guard_unlock(&vma->ptl);
+		if (r != MMU_FAULT)
+			return r;
+		ret = handle_mm_fault(vma, a->addr & PAGE_MASK, a->write);
+		count_fault(t, ret);
+		if (ret & VM_FAULT_ERROR) {
+			a->signal = ret & VM_FAULT_SIGSEGV ? SIGSEGV : SIGBUS;
+			a->fault_addr = a->addr;
+			return MMU_SIGNAL;
+		}
+	}
+}
+
+/* Live: one access within a page. What is in no mapping is the program's own memory. */
+static enum mmu_result access_live(struct mmu_access *a)
+{
+	struct lock *mmap_sem = &a->task->mm->mmap_sem;
+	enum mmu_result r = MMU_SIGNAL;
+	struct vma *vma;
+
+	mark(a->write ? P_user_store : P_user_load);
+	down_read(mmap_sem);
+	vma = find_vma(a->task->mm, a->addr);
+	if (vma)
+		r = access_mapped(vma, a);
+	up_read(mmap_sem);
+	if (vma)
+		return r;
+	if (!a->kernel) {
+		a->signal = SIGSEGV;
+		a->fault_addr = a->addr;
+		return MMU_SIGNAL;
+	}
+	memcpy(a->write ? (void *)a->addr : a->buf, a->write ? a->buf : (void *)a->addr, a->len);
+	return MMU_DONE;
+}
+
+/* Move @len bytes in live mode, page by page: user_access() and copy_user() alike. */
+static struct access_result move_live(u64 addr, void *buf, size_t len, bool write, bool kernel)
+{
+	struct access_result res = { 0 };
+	struct mmu_access a = { .task = current, .write = write, .kernel = kernel };
+
+	while (res.done < len && !res.signal) {
+		a.addr = addr + res.done;
+		a.buf = (u8 *)buf + res.done;
+		a.len = min_t(size_t, len - res.done, PAGE_SIZE - (a.addr & ~PAGE_MASK));
+		if (access_live(&a) == MMU_DONE) {
+			res.done += a.len;
+		} else {
+			res.signal = a.signal;
+			res.fault_addr = a.fault_addr;
+		}
+	}
+	return res;
+}
+
 struct access_result user_access(u64 addr, void *buf, size_t len, bool write)
 {
 	struct access_result res = { 0 };
 	struct mmu_access a = { .task = current, .write = write };
 
+	if (unlikely(!a.task->deterministic))
+		return move_live(addr, buf, len, write, false);
 	while (res.done < len && !res.signal) {
 		a.addr = addr + res.done;
 		a.buf = (u8 *)buf + res.done;
@@ -333,6 +433,8 @@ size_t copy_user(u64 addr, void *buf, size_t len, bool write)
 	struct mmu_access a = { .task = current, .write = write, .kernel = true };
 	size_t done = 0;
 
+	if (unlikely(!a.task->deterministic))
+		return move_live(addr, buf, len, write, true).done;
 	while (done < len) {
 		a.addr = addr + done;
 		a.buf = (u8 *)buf + done;

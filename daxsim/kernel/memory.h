@@ -25,6 +25,18 @@ void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows);
  */
 int vm_insert_mixed(struct vma *vma, u64 address, block_t pfn);
 
+/**
+ * do_page_fault() - what the architecture does about a page fault of the current task
+ * @address: in current->mm, bytes
+ * @write: a store faulted
+ *
+ * Takes mmap_sem for reading and all that the file system wants; a lock that faults take must
+ * not be held. The page table is changed through the MMU; whether the instruction now goes
+ * through is for the caller to try, since others may undo it at any time.
+ * Return: VM_FAULT_*; with none of VM_FAULT_ERROR the instruction is to be tried again.
+ */
+int do_page_fault(u64 address, bool write);
+
 /* How an access by user code, or by the kernel on its behalf, ended. */
 struct access_result {
 	size_t done;		/* bytes that were loaded or stored */
@@ -40,7 +52,9 @@ struct access_result {
  * @write: store
  *
  * Works like a loop of instructions of 8, 4, 2 and 1 bytes: one that touches
- * two pages stores nothing unless both can be reached. No lock may be held.
+ * two pages stores nothing unless both can be reached. No lock may be held. For
+ * live tasks it goes page by page instead: their instructions are real ones, and
+ * this is for tests.
  */
 struct access_result user_access(u64 addr, void *buf, size_t len, bool write);
 
@@ -51,7 +65,8 @@ struct access_result user_access(u64 addr, void *buf, size_t len, bool write);
  * @len: bytes
  * @write: to user memory
  *
- * Faults pages in like user code. i_mutex may be held, mmap_sem may not.
+ * Faults pages in like user code. i_mutex may be held, mmap_sem may not. For a live
+ * task an address in no mapping is memory of its program, and just used.
  * Return: bytes copied; fewer than @len where a page is not to be had.
  */
 size_t copy_user(u64 addr, void *buf, size_t len, bool write);

@@ -20,7 +20,7 @@ struct mm *mm_create(struct sim *sim, const char *name)
 		return NULL;
 	mm->sim = sim;
 	mm->name = name;
-	mm->id = sim->next_id++;
+	mm->id = sim_next_id(sim);
 	lock_init(sim, &mm->mmap_sem, LOCK_MMAP_SEM, name);
 	LIST_INIT(&mm->mmap);
 	return mm;
@@ -51,6 +51,7 @@ static struct vma *alloc_vma(const struct vma *like, u64 nr_pages)
 	if (!vma)
 		return NULL;
 	*vma = *like;
+	vma->ptl = (struct guard){ 0 };
 	vma->nr_pages = nr_pages;
 	vma->pte = arena_alloc(a, nr_pages * sizeof(*vma->pte));
 	if (!vma->pte) {
@@ -85,7 +86,7 @@ int do_mmap(struct mm *mm, struct file *file, const char *name, pgoff_t pgoff, u
 		free_vma(vma);
 		goto out;
 	}
-	file->inode->i_count++;
+	ihold(file->inode);
 	mutex_lock(i_mmap_mutex);
 	link_vma(vma);
 	mutex_unlock(i_mmap_mutex);
@@ -153,7 +154,7 @@ static int cut_vma(struct vma *vma, u64 first, u64 last)
 		rest->nr_pages = old_pages;
 		rest->pte = old_pte;
 		shrink_vma(rest, pte, last, behind);
-		rest->inode->i_count++;
+		ihold(rest->inode);
 		link_vma(rest);
 	}
 	if (first) {

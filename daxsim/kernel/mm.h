@@ -10,6 +10,7 @@
 #include <bsd/sys/queue.h>
 
 #include "daxsim/kernel/lock.h"
+#include "daxsim/sim/guard.h"
 #include "daxsim/sim/types.h"
 
 struct file;
@@ -61,6 +62,7 @@ struct vma {
 	u32 id;				/* names the objects of its points; a split keeps it */
 	u64 page_base;			/* index of its first page in the mapping as mmap(2) made it */
 	const char *name;		/* for people */
+	struct guard ptl;		/* page table lock: of the bytes of pte[] */
 	struct pte *pte;		/* nr_pages of them */
 	void *mmu;			/* what the MMU keeps for it; set by its map() */
 	LIST_ENTRY(vma) mm_link;	/* mm->mmap; mmap_sem */
