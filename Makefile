@@ -67,6 +67,8 @@ SRC_OBJS := $(call objs,$(LIB_SRCS) $(CLI_SRCS) $(TEST_SRCS) $(HELPER_SRCS) $(BE
 
 PROG := $(BUILD)/daxsim
 LIB := $(BUILD)/libdaxsim.a
+SOVERSION := 0
+SHLIB := $(BUILD)/libdaxsim.so.$(SOVERSION)
 TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(TEST_SRCS)))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(sort $(BENCH_SRCS)))
 
@@ -88,7 +90,10 @@ WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 cpp_flags = -D_GNU_SOURCE -I. $(PKG_CFLAGS) $(CPPFLAGS) -MMD -MP
-c_flags = -std=gnu11 -pthread $(WARNINGS) $(cpp_flags) $(SANITIZE) $(CFLAGS)
+# One set of objects for both libraries. A thread-local variable must be there for a signal handler,
+# which may not have memory allocated for it; so it lies where the program's own do.
+c_flags = -std=gnu11 -pthread -fPIC -fvisibility=hidden -ftls-model=initial-exec $(WARNINGS) \
+	  $(cpp_flags) $(SANITIZE) $(CFLAGS)
 ld_flags = -pthread $(SANITIZE) $(CFLAGS) -Wl,--as-needed $(LDFLAGS)
 libs = $(PKG_LIBS) -lm $(LDLIBS)
 
@@ -112,7 +117,7 @@ quote = '$(subst ','\'',$(1))'
 ## Targets
 ##
 
-all: $(PROG) $(LIB)					## build build/daxsim and build/libdaxsim.a (the default)
+all: $(PROG) $(LIB) $(SHLIB)				## build build/daxsim and the libraries (the default)
 
 run: all						## install what is missing, build, run all scenarios
 	@$(sanitized) $(PROG) run scenarios
@@ -151,11 +156,13 @@ bench: $(BENCHES)					## build the benchmarks and run them in turn
 
 dest = $(DESTDIR)$(PREFIX)
 
-install: all						## install program, library, header and scenarios
+install: all						## install program, libraries, header and scenarios
 	$(call say,INSTALL,$(dest))
 	$(Q)install -d "$(dest)/lib/pkgconfig"
 	$(Q)install -Dm755 $(PROG) "$(dest)/bin/daxsim"
 	$(Q)install -Dm644 $(LIB) "$(dest)/lib/libdaxsim.a"
+	$(Q)install -Dm755 $(SHLIB) "$(dest)/lib/libdaxsim.so.$(SOVERSION)"
+	$(Q)ln -sf libdaxsim.so.$(SOVERSION) "$(dest)/lib/libdaxsim.so"
 	$(Q)install -Dm644 daxsim/daxsim.h "$(dest)/include/daxsim.h"
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@PKGS@|$(PKGS)|' \
 		-e "s|@VERSION@|$$(sed -n 's/.*"\(.*\)".*/\1/p' $(BUILD)/version.c)|" \
@@ -165,6 +172,7 @@ install: all						## install program, library, header and scenarios
 uninstall:						## remove what "make install" put there
 	$(call say,RM,$(dest))
 	$(Q)rm -f "$(dest)/bin/daxsim" "$(dest)/lib/libdaxsim.a" "$(dest)/include/daxsim.h" \
+		"$(dest)/lib/libdaxsim.so" "$(dest)/lib/libdaxsim.so.$(SOVERSION)" \
 		"$(dest)/lib/pkgconfig/daxsim.pc"
 	$(Q)rm -rf "$(dest)/share/daxsim"
 
@@ -203,7 +211,7 @@ $(BUILD)/members: FORCE
 
 $(BUILD)/version.c: FORCE
 	@version=$$([ -e .git ] && git --no-optional-locks describe --always --dirty --tags 2>/dev/null); \
-	printf 'extern const char daxsim_version[];\nconst char daxsim_version[] = "%s";\n' \
+	printf '#include "daxsim/daxsim.h"\n\nconst char daxsim_version[] = "%s";\n' \
 		"$${version:-unknown}" | $(update)
 
 $(BUILD)/fs_table.c: FORCE
@@ -234,6 +242,10 @@ $(GEN_OBJS): $(OBJ)/%.o: $(BUILD)/%.c $(BUILD)/flags
 $(LIB): $(call objs,$(LIB_SRCS)) $(GEN_OBJS) $(BUILD)/members
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
+
+$(SHLIB): $(call objs,$(LIB_SRCS)) $(GEN_OBJS) $(BUILD)/members
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ld_flags) -shared -Wl,-soname,$(@F) -o $@ $(filter %.o,$^) $(libs)
 
 link = $(CC) $(ld_flags) -o $@ $(filter %.o %.a,$^)
 

@@ -39,7 +39,7 @@ static int uffd_map(struct vma *vma)
 	}
 	vma->start = (u64)area->start;
 	vma->mmu = &u->pt;
-	err = uffd_map_backing(vma, 0, vma->nr_pages, BACKING_HOLE);
+	err = uffd_map_backing(vma, 0, vma->nr_pages, BACKING_HOLE, uffd_protection(vma));
 	if (err) {
 		munmap(area->start, area->len);
 		free(area);
@@ -164,7 +164,7 @@ static void put_back(struct vma *vma, u64 addr)
 {
 	u64 page = (addr - vma->start) >> PAGE_SHIFT;
 
-	if (uffd_map_backing(vma, page, 1, vma->pte[page].backing) ||
+	if (uffd_map_backing(vma, page, 1, vma->pte[page].backing, uffd_protection(vma)) ||
 	    uffd_insert(&uffd_of(vma)->pt, addr, &vma->pte[page]))
 		uffd_die_of_mappings("put a page back");
 }

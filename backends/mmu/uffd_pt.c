@@ -51,7 +51,7 @@ static int insert_copy(struct uffd_pt *pt, u64 addr, const void *src, bool wp)
 	return uffd_ioctl(pt, UFFDIO_COPY, &arg);
 }
 
-static int write_protect(struct uffd_pt *pt, u64 addr, bool wp)
+int uffd_protect(struct uffd_pt *pt, u64 addr, bool wp)
 {
 	struct uffdio_writeprotect arg = {
 		.range = { .start = addr, .len = PAGE_SIZE },
@@ -59,6 +59,23 @@ static int write_protect(struct uffd_pt *pt, u64 addr, bool wp)
 	};
 
 	return uffd_ioctl(pt, UFFDIO_WRITEPROTECT, &arg);
+}
+
+int uffd_allow(struct uffd_pt *pt, u64 addr)
+{
+	struct uffdio_writeprotect arg = { .range = { .start = addr, .len = PAGE_SIZE } };
+
+	return uffd_ioctl(pt, UFFDIO_WRITEPROTECT, &arg);
+}
+
+int uffd_insert_zeroes(struct uffd_pt *pt, u64 addr, bool wp)
+{
+	struct uffdio_zeropage arg = {
+		.range = { .start = addr, .len = PAGE_SIZE },
+		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+	};
+
+	return wp ? insert_copy(pt, addr, zero_page, true) : uffd_ioctl(pt, UFFDIO_ZEROPAGE, &arg);
 }
 
 /* Insert the page that the file has. */
@@ -79,7 +96,7 @@ static int insert_existing(struct uffd_pt *pt, u64 addr, bool wp)
 		arg.mode = UFFDIO_CONTINUE_MODE_DONTWAKE;
 	}
 	err = uffd_ioctl(pt, UFFDIO_CONTINUE, &arg);
-	return err || !wp ? err : write_protect(pt, addr, true);
+	return err || !wp ? err : uffd_protect(pt, addr, true);
 }
 
 int uffd_insert(struct uffd_pt *pt, u64 addr, const struct pte *pte)
@@ -107,7 +124,7 @@ int uffd_insert(struct uffd_pt *pt, u64 addr, const struct pte *pte)
 	}
 }
 
-static int protection(const struct vma *vma)
+int uffd_protection(const struct vma *vma)
 {
 	return (vma->flags & VM_READ ? PROT_READ : 0) | (vma->flags & VM_WRITE ? PROT_WRITE : 0);
 }
@@ -128,7 +145,7 @@ _Noreturn void uffd_die_of_mappings(const char *what)
 	uffd_die("cannot %s: %m; if it is memory, raise sysctl vm.max_map_count", what);
 }
 
-int uffd_map_backing(const struct vma *vma, u64 page, u64 nr, u64 backing)
+int uffd_map_backing(const struct vma *vma, u64 page, u64 nr, u64 backing, int prot)
 {
 	struct uffd_pt *pt = pt_of(vma);
 	u64 addr = vma_address(vma, page), pgoff = vma->pgoff + page;
@@ -139,7 +156,7 @@ int uffd_map_backing(const struct vma *vma, u64 page, u64 nr, u64 backing)
 		fd = pt->sim->pmem.fd;
 		pgoff = backing - BACKING_PFN(0);
 	}
-	if (mmap((void *)addr, nr << PAGE_SHIFT, protection(vma), flags, fd,
+	if (mmap((void *)addr, nr << PAGE_SHIFT, prot, flags, fd,
 		 pgoff << PAGE_SHIFT) == MAP_FAILED)
 		return -errno;
 	/* Not an error to return: the page would be open to every touch. */
@@ -184,10 +201,10 @@ int uffd_set_pte(struct vma *vma, u64 page, const struct pte *new)
 		       new->kind == PTE_PFN ? BACKING_PFN(new->pfn) : pte->backing;
 	if (same_page(pte, new)) {
 		if (pte->writable != new->writable)
-			err = write_protect(pt, addr, !new->writable);
+			err = uffd_protect(pt, addr, !new->writable);
 	} else {
 		if (next.backing != pte->backing)
-			err = uffd_map_backing(vma, page, 1, next.backing);
+			err = uffd_map_backing(vma, page, 1, next.backing, uffd_protection(vma));
 		else if (pte->kind != PTE_NONE && madvise((void *)addr, PAGE_SIZE, MADV_DONTNEED))
 			err = -errno;
 		if (err)

@@ -88,13 +88,26 @@ int uffd_register(struct uffd_pt *pt, u64 addr, u64 len);
  * @page: first page of it
  * @nr: pages
  * @backing: BACKING_HOLE, or BACKING_PFN of the first page's block
+ * @prot: PROT_*, such as uffd_protection()
  *
  * Nothing of them is inserted afterwards. Return: 0 or a negative errno of mmap(2).
  */
-int uffd_map_backing(const struct vma *vma, u64 page, u64 nr, u64 backing);
+int uffd_map_backing(const struct vma *vma, u64 page, u64 nr, u64 backing, int prot);
+
+/** uffd_protection() - the PROT_* of a mapping */
+int uffd_protection(const struct vma *vma);
 
 /** uffd_insert() - insert what @pte says; the right thing lies there, and nothing is inserted */
 int uffd_insert(struct uffd_pt *pt, u64 addr, const struct pte *pte);
+
+/** uffd_insert_zeroes() - make a page that the device does not have yet, and insert it */
+int uffd_insert_zeroes(struct uffd_pt *pt, u64 addr, bool wp);
+
+/** uffd_protect() - write-protect a page that is inserted, or do not any more */
+int uffd_protect(struct uffd_pt *pt, u64 addr, bool wp);
+
+/** uffd_allow() - stop write-protecting a page, and wake who waits to store to it */
+int uffd_allow(struct uffd_pt *pt, u64 addr);
 
 /** uffd_set_pte(), uffd_audit() - struct mmu_ops */
 int uffd_set_pte(struct vma *vma, u64 page, const struct pte *new);

@@ -19,11 +19,6 @@
 
 static const struct pte pte_none = { .kind = PTE_NONE };
 
-static u64 page_of(const struct vma *vma, u64 address)
-{
-	return (address - vma->start) >> PAGE_SHIFT;
-}
-
 static void pte_point(const struct vma *vma, u64 page, enum point_id id, enum point_kind kind)
 {
 	point(id, kind, obj(OBJ_PTE, vma->id, vma->page_base + page));
@@ -54,7 +49,7 @@ static int change_pte(struct vma *vma, u64 page, const struct pte *new)
 int vm_insert_mixed(struct vma *vma, u64 address, block_t pfn)
 {
 	const struct pte new = { .kind = PTE_PFN, .pfn = pfn };
-	u64 page = page_of(vma, address);
+	u64 page = vma_page(vma, address);
 	int err = -EBUSY;
 
 	pte_point(vma, page, P_vm_insert_mixed, P_WRITE);
@@ -113,7 +108,7 @@ static int do_read_fault(struct vma *vma, struct vm_fault *vmf)
 
 	if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE))
 		return ret;
-	err = install(vma, page_of(vma, vmf->address), &pte_none, &hole);
+	err = install(vma, vma_page(vma, vmf->address), &pte_none, &hole);
 	unlock_page(vmf->page);
 	page_cache_release(mapping, vmf->page);
 	return err == -ENOMEM ? VM_FAULT_OOM : ret;
@@ -143,7 +138,7 @@ static int do_cow_fault(struct vma *vma, struct vm_fault *vmf)
 			memset(own.anon, 0, PAGE_SIZE);
 		vmf->cow_stale = -1;
 	}
-	err = install(vma, page_of(vma, vmf->address), &pte_none, &own);
+	err = install(vma, vma_page(vma, vmf->address), &pte_none, &own);
 	if (err)
 		arena_free(a, own.anon, PAGE_SIZE);
 	else
@@ -186,7 +181,7 @@ static int wp_page_copy(struct vma *vma, u64 page, struct vm_fault *vmf, const s
 /* @orig is the PTE that the fault met; truncate may have taken it away by now. */
 static int do_wp_page(struct vma *vma, struct vm_fault *vmf, const struct pte *orig)
 {
-	u64 page = page_of(vma, vmf->address);
+	u64 page = vma_page(vma, vmf->address);
 	struct pte reuse = *orig;
 	int err;
 
@@ -208,9 +203,9 @@ static int do_wp_page(struct vma *vma, struct vm_fault *vmf, const struct pte *o
 	return err ? VM_FAULT_OOM : VM_FAULT_WRITE;
 }
 
-static int handle_mm_fault(struct vma *vma, u64 address, bool write)
+int handle_mm_fault(struct vma *vma, u64 address, bool write)
 {
-	u64 page = page_of(vma, address);
+	u64 page = vma_page(vma, address);
 	struct vm_fault vmf = {
 		.flags = write ? FAULT_FLAG_WRITE : 0,
 		.pgoff = vma->pgoff + page,
@@ -303,7 +298,7 @@ static void touch_point(u64 addr, enum point_id id)
 	}
 	t->touching = addr;
 	t->touching_write = id == P_user_store;
-	pte_point(vma, page_of(vma, addr), id, P_READ);
+	pte_point(vma, vma_page(vma, addr), id, P_READ);
 	t->touching = 0;
 }
 

@@ -26,6 +26,17 @@ void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows);
 int vm_insert_mixed(struct vma *vma, u64 address, block_t pfn);
 
 /**
+ * handle_mm_fault() - one page fault inside of a mapping (Linux 4.0 mm/memory.c)
+ * @vma: the mapping; mmap_sem is held for reading
+ * @address: page-aligned
+ * @write: a store
+ *
+ * Return: VM_FAULT_*. Without an error the access may be tried again; whether it gets
+ * further then is for the PTE to say.
+ */
+int handle_mm_fault(struct vma *vma, u64 address, bool write);
+
+/**
  * do_page_fault() - what the architecture does about a page fault of the current task
  * @address: in current->mm, bytes
  * @write: a store faulted

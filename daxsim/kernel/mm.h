@@ -49,7 +49,15 @@ struct pte {
 	bool dirty;
 	block_t pfn;	/* PTE_PFN: the block */
 	void *anon;	/* PTE_ANON: PAGE_SIZE bytes; after insertion the MMU decides where they live */
-	u64 backing;	/* belongs to the MMU: what lies under the page now */
+	u64 backing;	/* belongs to the MMU: what lies under the page now, */
+	u8 hw;		/* and, where it may lag behind, enum pte_hw */
+};
+
+/* What the hardware has of a PTE. */
+enum pte_hw {
+	PTE_HW_NONE,
+	PTE_HW_RO,
+	PTE_HW_RW,
 };
 
 struct vma {
@@ -73,6 +81,12 @@ struct vma {
 static inline u64 vma_address(const struct vma *vma, u64 page)
 {
 	return vma->start + (page << PAGE_SHIFT);
+}
+
+/* The page of a mapping that holds an address. */
+static inline u64 vma_page(const struct vma *vma, u64 address)
+{
+	return (address - vma->start) >> PAGE_SHIFT;
 }
 
 struct mm {

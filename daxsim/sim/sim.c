@@ -11,12 +11,13 @@
 /* Machines are alike to the last byte, label included. */
 static const u8 fixed_uuid[PMEM_UUID_LEN] = "daxsim scenario";
 
-int sim_init(struct sim *sim, u64 device_size, const struct mmu_ops *mmu, char *why,
-	     size_t why_size)
+static int init(struct sim *sim, u64 device_size, const u8 *uuid, const struct mmu_ops *mmu,
+		void *mmu_data, char *why, size_t why_size)
 {
 	int err;
 
 	memset(sim, 0, sizeof(*sim));
+	sim->mmu_data = mmu_data;
 	err = arena_init(&sim->arena, ARENA_RESERVE);
 	if (err) {
 		snprintf(why, why_size, "cannot reserve memory: %s", strerror(-err));
@@ -24,7 +25,7 @@ int sim_init(struct sim *sim, u64 device_size, const struct mmu_ops *mmu, char *
 	}
 	sim->sched.sim = sim;
 	sim->next_id = 1;
-	err = pmem_create(&sim->pmem, "daxsim", device_size, fixed_uuid);
+	err = pmem_create(&sim->pmem, "daxsim", device_size, uuid);
 	if (err) {
 		snprintf(why, why_size, "cannot make a device of %llu bytes: %s",
 			 (unsigned long long)device_size, strerror(-err));
@@ -38,6 +39,18 @@ int sim_init(struct sim *sim, u64 device_size, const struct mmu_ops *mmu, char *
 		sim_destroy(sim);
 	}
 	return err;
+}
+
+int sim_init(struct sim *sim, u64 device_size, const struct mmu_ops *mmu, char *why,
+	     size_t why_size)
+{
+	return init(sim, device_size, fixed_uuid, mmu, NULL, why, why_size);
+}
+
+int sim_init_live(struct sim *sim, u64 device_size, const struct mmu_ops *mmu, void *mmu_data,
+		  char *why, size_t why_size)
+{
+	return init(sim, device_size, NULL, mmu, mmu_data, why, why_size);
 }
 
 void sim_destroy(struct sim *sim)

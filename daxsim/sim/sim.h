@@ -32,6 +32,7 @@ struct sim {
 	 * that narrow windows are met. Locks may be held, guards are not; t->arg is the caller's.
 	 */
 	void (*jitter)(struct task *t, enum point_id id);
+	u32 fault_around;		/* pages that one fault may map; 0: just its own */
 	u32 next_id;			/* numbers locks, inodes, processes and tasks: sim_next_id() */
 };
 
@@ -53,6 +54,15 @@ static inline u32 sim_next_id(struct sim *sim)
  */
 int sim_init(struct sim *sim, u64 device_size, const struct mmu_ops *mmu, char *why,
 	     size_t why_size);
+
+/**
+ * sim_init_live() - the same for a live machine
+ * @mmu_data: what @mmu works on; set up by the caller, who keeps it
+ *
+ * Its device is unlike every other, and so is its label.
+ */
+int sim_init_live(struct sim *sim, u64 device_size, const struct mmu_ops *mmu, void *mmu_data,
+		  char *why, size_t why_size);
 
 /** sim_destroy() - drop a machine in whatever state it is; nothing stays stuck */
 void sim_destroy(struct sim *sim);

@@ -39,4 +39,15 @@ u64 state_hash(struct sim *sim);
  */
 int state_audit(struct sim *sim, char *why, size_t size);
 
+/**
+ * state_fsck() - check file system and page tables of a machine at rest
+ * @sim: the machine
+ * @why: one line about the first thing that is wrong
+ * @size: bytes of @why
+ *
+ * Blocks past the end of a file count as wrong, which kernels before 4.7 may leave behind.
+ * Return: 0, -EUCLEAN, or -ENOMEM.
+ */
+int state_fsck(struct sim *sim, char *why, size_t size);
+
 #endif

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/* Giving pages to the hardware: what a live program waits for in a fault. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "backends/mmu/live.h"
+#include "daxsim/sim/sim.h"
+
+static struct live_mmu *mmu_of(const struct vma *vma)
+{
+	return vma->mm->sim->mmu_data;
+}
+
+/*
+ * Regions: every mapping is one to begin with, and one more wherever two neighbours
+ * have nothing in common for Linux to merge.
+ */
+
+static bool joined(const struct vma *vma, u64 page)
+{
+	u64 before = vma->pte[page - 1].backing, behind = vma->pte[page].backing;
+
+	if (before == BACKING_HOLE || before == BACKING_EOF)
+		return behind == before;
+	return behind == before + 1;
+}
+
+u64 live_breaks(const struct vma *vma, u64 first, u64 last)
+{
+	u64 nr = 0;
+
+	for (u64 page = max_t(u64, first, 1); page <= last && page < vma->nr_pages; page++)
+		nr += !joined(vma, page);
+	return nr;
+}
+
+bool live_regions_left(struct live_mmu *mmu, u64 wanted)
+{
+	u64 used = atomic_load_explicit(&mmu->regions, memory_order_relaxed) + wanted;
+	char line[160];
+
+	if (used > mmu->max_regions / 10 * 9 && !atomic_exchange(&mmu->warned, true)) {
+		snprintf(line, sizeof(line),
+			 "files are fragmented: %llu of %llu kernel mappings are in use; raise "
+			 "sysctl vm.max_map_count",
+			 (unsigned long long)used, (unsigned long long)mmu->max_regions);
+		mmu->warn(mmu->warn_ctx, line);
+	}
+	return used <= mmu->max_regions;
+}
+
+/*
+ * A hole page must not be open to stores even for a moment: they would be lost in the hole
+ * file. So it comes read-only, and stays that to Linux until the page itself is there
+ * write-protected. Who stores meanwhile gets a SIGSEGV, whose handler tries again.
+ */
+static int put_hole_page(struct vma *vma, u64 page)
+{
+	const struct pte hole = { .kind = PTE_HOLE };
+	u64 addr = vma_address(vma, page);
+	int prot = uffd_protection(vma), err;
+
+	err = uffd_map_backing(vma, page, 1, BACKING_HOLE, prot & ~PROT_WRITE);
+	if (!err)
+		err = uffd_insert(vma->mmu, addr, &hole);
+	if (!err && prot & PROT_WRITE && mprotect((void *)addr, PAGE_SIZE, prot))
+		err = -errno;
+	return err;
+}
+
+/* Put @backing under pages [page, page + nr), none of which the hardware has. */
+static int retarget(struct vma *vma, u64 page, u64 nr, u64 backing)
+{
+	struct live_mmu *mmu = mmu_of(vma);
+	u64 before = live_breaks(vma, page, page + nr);
+	bool hole = backing == BACKING_HOLE;
+	int err;
+
+	if (!live_regions_left(mmu, 2))
+		return -ENOMEM;
+	err = hole ? put_hole_page(vma, page) : uffd_map_backing(vma, page, nr, backing,
+								   uffd_protection(vma));
+	if (err)
+		return err;
+	for (u64 i = 0; i < nr; i++)
+		vma->pte[page + i].backing = hole ? BACKING_HOLE : backing + i;
+	atomic_fetch_add_explicit(&mmu->regions, live_breaks(vma, page, page + nr) - before,
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&mmu->retargets, 1, memory_order_relaxed);
+	return 0;
+}
+
+/* Pages from @page on that one call can enter: neighbours on the device, too, and alike. */
+static u64 run_length(const struct vma *vma, u64 page)
+{
+	const struct pte *first = &vma->pte[page];
+	u64 max = min_t(u64, LIVE_RUN, vma->nr_pages - page), n = 1;
+
+	if (first->kind != PTE_PFN)
+		return 1;
+	while (n < max && first[n].kind == PTE_PFN && first[n].hw == PTE_HW_NONE &&
+	       first[n].pfn == first->pfn + n && first[n].writable == first->writable)
+		n++;
+	return n;
+}
+
+/* Of these, those that have the right thing under them, or not, like the first. */
+static u64 same_backing(const struct vma *vma, u64 page, u64 nr, bool *right)
+{
+	const struct pte *pte = &vma->pte[page];
+	u64 n = 0;
+
+	*right = pte->backing == BACKING_PFN(pte->pfn);
+	while (n < nr && (pte[n].backing == BACKING_PFN(pte[n].pfn)) == *right)
+		n++;
+	return n;
+}
+
+/* Something is there already, or there is no such page of the device yet. */
+static int insert_one(struct vma *vma, u64 page, int err)
+{
+	struct uffd_pt *pt = vma->mmu;
+	const struct pte *pte = &vma->pte[page];
+	u64 addr = vma_address(vma, page);
+
+	if (err == -EFAULT && vma->flags & VM_SHARED)
+		err = uffd_insert_zeroes(pt, addr, !pte->writable);
+	else if (err == -EFAULT || err == -EINVAL)
+		err = uffd_insert(pt, addr, pte);
+	/* Some thread was here between mmap() and the registration of the page. */
+	if (err == -EEXIST)
+		err = uffd_protect(pt, addr, !pte->writable);
+	return err;
+}
+
+/* Enter pages of the device. Returns how many, or a negative errno. */
+static int insert_run(struct vma *vma, u64 page, u64 nr, bool wake)
+{
+	struct uffd_pt *pt = vma->mmu;
+	struct uffdio_continue arg = {
+		.range = { .start = vma_address(vma, page), .len = nr << PAGE_SHIFT },
+		.mode = (wake ? 0 : UFFDIO_CONTINUE_MODE_DONTWAKE) |
+			(vma->pte[page].writable ? 0 : UFFDIO_CONTINUE_MODE_WP),
+	};
+	int err;
+
+	if (!ioctl(pt->fd, UFFDIO_CONTINUE, &arg))
+		return nr;
+	err = -errno;
+	if (arg.mapped > 0)
+		return arg.mapped >> PAGE_SHIFT;
+	err = insert_one(vma, page, err);
+	if (!err && wake)
+		uffd_wake(pt, arg.range.start);
+	return err ? err : 1;
+}
+
+/* Enter a page that is not one of the device. */
+static int insert_other(struct vma *vma, u64 page, bool wake)
+{
+	struct pte *pte = &vma->pte[page];
+	u64 addr = vma_address(vma, page);
+	int err = 0;
+
+	if (pte->kind == PTE_HOLE && pte->backing != BACKING_HOLE)
+		err = retarget(vma, page, 1, BACKING_HOLE);
+	else
+		err = uffd_insert(vma->mmu, addr, pte);
+	if (err == -EEXIST)
+		err = uffd_protect(vma->mmu, addr, !pte->writable);
+	if (!err && wake)
+		uffd_wake(vma->mmu, addr);
+	return err ? err : 1;
+}
+
+static int insert_pages(struct vma *vma, u64 page, bool wake)
+{
+	const struct pte *pte = &vma->pte[page];
+	u64 nr = run_length(vma, page);
+	bool right;
+	int err;
+
+	if (pte->kind != PTE_PFN)
+		return insert_other(vma, page, wake);
+	nr = same_backing(vma, page, nr, &right);
+	if (!right) {
+		err = retarget(vma, page, nr, BACKING_PFN(pte->pfn));
+		if (err)
+			return err;
+	}
+	return insert_run(vma, page, nr, wake);
+}
+
+int live_insert(struct vma *vma, u64 page, bool write, bool wake)
+{
+	struct pte *pte = &vma->pte[page];
+	u64 addr = vma_address(vma, page);
+	int nr = 1, err = 0;
+
+	guard_lock(&vma->ptl);
+	if (pte->kind == PTE_NONE || (write && !pte->writable)) {
+		guard_unlock(&vma->ptl);
+		return -EAGAIN;
+	}
+	if (pte->hw == PTE_HW_RO && pte->writable)
+		err = wake ? uffd_allow(vma->mmu, addr) : uffd_protect(vma->mmu, addr, false);
+	else
+		nr = insert_pages(vma, page, wake);
+	err = min_t(int, nr, err);
+	for (int i = 0; i < nr && err >= 0; i++)
+		pte[i].hw = pte[i].writable ? PTE_HW_RW : PTE_HW_RO;
+	guard_unlock(&vma->ptl);
+	if (err < 0)
+		return err;
+	atomic_fetch_add_explicit(&mmu_of(vma)->pages_mapped, nr, memory_order_relaxed);
+	return 0;
+}
+
+void live_put_eof(struct vma *vma, u64 page)
+{
+	struct live_mmu *mmu = mmu_of(vma);
+	struct pte *pte = &vma->pte[page];
+	u64 before, addr = vma_address(vma, page);
+
+	guard_lock(&vma->ptl);
+	if (pte->backing != BACKING_EOF) {
+		before = live_breaks(vma, page, page + 1);
+		uffd_map_eof(vma->mmu, addr);
+		pte->backing = BACKING_EOF;
+		pte->hw = PTE_HW_NONE;
+		atomic_fetch_add(&mmu->regions, live_breaks(vma, page, page + 1) - before);
+		atomic_fetch_add(&mmu->at_eof, 1);
+	}
+	guard_unlock(&vma->ptl);
+	uffd_wake(vma->mmu, addr);
+}
+
+/* Closed to everybody until faults are reported; a SIGSEGV meanwhile is tried again. */
+static void take_eof(struct vma *vma, u64 page)
+{
+	struct live_mmu *mmu = mmu_of(vma);
+	u64 before = live_breaks(vma, page, page + 1);
+
+	if (uffd_map_backing(vma, page, 1, BACKING_HOLE, PROT_NONE) ||
+	    mprotect((void *)vma_address(vma, page), PAGE_SIZE, uffd_protection(vma)))
+		uffd_die_of_mappings("map the end of a file");
+	vma->pte[page].backing = BACKING_HOLE;
+	atomic_fetch_add(&mmu->regions, live_breaks(vma, page, page + 1) - before);
+	atomic_fetch_sub(&mmu->at_eof, 1);
+}
+
+bool live_take_eof(struct vma *vma, u64 first, u64 last)
+{
+	bool any = false;
+
+	guard_lock(&vma->ptl);
+	for (u64 page = first; page < last; page++) {
+		if (vma->pte[page].backing != BACKING_EOF)
+			continue;
+		take_eof(vma, page);
+		any = true;
+	}
+	guard_unlock(&vma->ptl);
+	return any;
+}

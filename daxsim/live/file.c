@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/* Files of a live machine: the system calls, one to one. */
+#include "daxsim/kernel/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "daxsim/kernel/inode.h"
+#include "daxsim/live/live.h"
+
+static int open_file(struct daxsim *d, const char *name, int flags, struct daxsim_file *f)
+{
+	int err = dir_open(&d->dir, &d->sim, name, flags, &f->file.inode);
+
+	if (err || !(flags & O_TRUNC))
+		return err;
+	err = do_truncate(&f->file, 0);
+	if (err)
+		iput(f->file.inode);
+	return err;
+}
+
+int daxsim_open(struct daxsim *d, const char *name, int flags, struct daxsim_file **fp)
+{
+	int access = flags & O_ACCMODE, err;
+	struct daxsim_file *f;
+
+	if ((access != O_RDONLY && access != O_RDWR) || (access == O_RDONLY && flags & O_TRUNC))
+		return live_error(-EINVAL, "open: expected O_RDONLY, or O_RDWR with O_TRUNC or without");
+	f = malloc(sizeof(*f));
+	if (!f)
+		return live_error(-ENOMEM, "open: out of memory");
+	*f = (struct daxsim_file){ .d = d, .file.writable = access == O_RDWR };
+	err = CALL(d, "open", open_file(d, name, flags, f));
+	if (err)
+		free(f);
+	else
+		*fp = f;
+	return err;
+}
+
+void daxsim_close(struct daxsim_file *f)
+{
+	if (!f)
+		return;
+	(void)CALL(f->d, "close", (iput(f->file.inode), 0));
+	free(f);
+}
+
+int daxsim_unlink(struct daxsim *d, const char *name)
+{
+	return CALL(d, "unlink", dir_unlink(&d->dir, &d->sim, name));
+}
+
+ssize_t daxsim_pread(struct daxsim_file *f, void *buf, size_t count, off_t offset)
+{
+	struct iov_iter to = { .count = count, .user = true, .uaddr = (u64)buf };
+
+	return CALL(f->d, "pread", vfs_read(&f->file, &to, offset));
+}
+
+/* What may have made the file longer, also by a part. */
+static ssize_t grown(struct daxsim_file *f, ssize_t ret)
+{
+	live_grown(f->d, f->file.inode);
+	return ret;
+}
+
+ssize_t daxsim_pwrite(struct daxsim_file *f, const void *buf, size_t count, off_t offset)
+{
+	struct iov_iter from = { .count = count, .user = true, .uaddr = (u64)buf };
+
+	return CALL(f->d, "pwrite", grown(f, vfs_write(&f->file, &from, offset)));
+}
+
+int daxsim_ftruncate(struct daxsim_file *f, off_t length)
+{
+	return CALL(f->d, "ftruncate", grown(f, do_truncate(&f->file, length)));
+}
+
+int daxsim_fallocate(struct daxsim_file *f, int mode, off_t offset, off_t length)
+{
+	return CALL(f->d, "fallocate", grown(f, do_fallocate(&f->file, mode, offset, length)));
+}
+
+int daxsim_fsync(struct daxsim_file *f)
+{
+	return CALL(f->d, "fsync", do_fsync(f->file.inode));
+}
+
+static int stat_file(struct inode *inode, struct daxsim_stat *st)
+{
+	u64 blocks = i_blocks(inode);
+
+	guard_lock(&inode->i_lock);
+	*st = (struct daxsim_stat){
+		.ino = inode->i_ino,
+		.size = i_size(inode),
+		.blocks = blocks,
+		.nlink = inode->i_nlink,
+		.mtime = inode->i_mtime,
+	};
+	guard_unlock(&inode->i_lock);
+	return 0;
+}
+
+int daxsim_fstat(struct daxsim_file *f, struct daxsim_stat *st)
+{
+	return CALL(f->d, "fstat", stat_file(f->file.inode, st));
+}
+
+static int list_extents(struct inode *inode, u64 start, struct daxsim_extent *extents,
+			unsigned int count)
+{
+	unsigned int nr = 0;
+	struct extent e;
+
+	for (u64 block = start >> PAGE_SHIFT; nr < count && extent_lookup(inode, block, &e);
+	     block = extent_end(&e))
+		extents[nr++] = (struct daxsim_extent){
+			.logical = e.lblk << PAGE_SHIFT,
+			.physical = e.pblk << PAGE_SHIFT,
+			.length = e.len << PAGE_SHIFT,
+			.unwritten = e.unwritten,
+		};
+	return nr;
+}
+
+int daxsim_fiemap(struct daxsim_file *f, off_t start, struct daxsim_extent *extents,
+		  unsigned int count)
+{
+	if (start < 0)
+		return live_error(-EINVAL, "fiemap: the start is %lld", (long long)start);
+	return CALL(f->d, "fiemap", list_extents(f->file.inode, start, extents, count));
+}

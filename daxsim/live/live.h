@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Private to libdaxsim's live side: a machine that threads of the program itself
+ * enter, by a call or by a page fault, and leave again. There is one process in it.
+ */
+#ifndef DAXSIM_LIVE_H
+#define DAXSIM_LIVE_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "backends/mmu/live.h"
+#include "daxsim/daxsim.h"
+#include "daxsim/kernel/file.h"
+#include "daxsim/kernel/mm.h"
+#include "daxsim/live/dir.h"
+#include "daxsim/sim/sim.h"
+
+#define LIVE_TASKS 1024		/* threads inside of one machine at a time */
+
+/* A task for whoever is in the machine; each thread goes back to the one it had last. */
+struct live_slot {
+	_Alignas(64) atomic_bool busy;
+	struct task *task;	/* made when it is first needed */
+};
+
+/* A thread that serves the faults of one userfaultfd. */
+struct live_handler {
+	struct daxsim *d;
+	struct uffd_pt *pt;
+	pthread_t thread;
+	bool started;
+	pid_t faulter;		/* whose fault came last, */
+	int cpu;		/* and where it ran when looked at */
+	u32 until_look;		/* faults */
+};
+
+struct daxsim {
+	struct sim sim;
+	struct live_mmu mmu;
+	struct mm *mm;
+	struct live_dir dir;
+	enum daxsim_engine engine;
+	enum daxsim_loop loop;
+	atomic_bool forked;		/* this is a child's copy: of no use */
+	_Atomic u64 nr_signals;
+	struct live_handler handlers[LIVE_SHARDS];
+	u8 *bell;			/* a page for each handler; a fault there ends it */
+	struct live_slot slots[LIVE_TASKS];
+};
+
+/* A thread's stay in a machine. */
+struct live_stay {
+	struct live_slot *slot;
+	struct task *before;	/* what was current; another machine's, or NULL */
+	sigset_t signals;
+};
+
+/**
+ * live_claim(), live_release() - become a task of a machine, and stop being it
+ * @d: the machine
+ * @stay: remembers how it was before
+ *
+ * For signal handlers, too. A thread that is inside already stays who it is.
+ * Return: 0, or -EAGAIN if LIVE_TASKS threads are inside, or -ENOMEM.
+ */
+int live_claim(struct daxsim *d, struct live_stay *stay);
+void live_release(struct live_stay *stay);
+
+/**
+ * live_enter(), live_leave() - the same for a call of the program
+ *
+ * No handler of the program runs on this thread meanwhile: it could fault inside of a lock.
+ * Return: as live_claim(), or -ESRCH in a child; told to live_error().
+ */
+int live_enter(struct daxsim *d, struct live_stay *stay);
+void live_leave(struct live_stay *stay);
+
+/** live_error() - remember a line for daxsim_error(). Return: @err */
+int live_error(int err, const char *fmt, ...) __printf(2, 3);
+
+/** live_result() - the same with strerror() for a call that has nothing to add; @err from 0 up is fine */
+ssize_t live_result(ssize_t err, const char *call);
+
+struct daxsim_file {
+	struct daxsim *d;
+	struct file file;
+};
+
+/* In, @expr, out; its value, and the line about it. */
+#define CALL(d, name, expr)                                                                        \
+	({                                                                                         \
+		struct live_stay stay_;                                                            \
+		ssize_t ret_ = live_enter(d, &stay_);                                              \
+                                                                                                   \
+		if (!ret_) {                                                                       \
+			ret_ = (expr);                                                             \
+			live_leave(&stay_);                                                        \
+			live_result(ret_, name);                                                   \
+		}                                                                                  \
+		ret_;                                                                              \
+	})
+
+/*
+ * fault.c
+ */
+
+/**
+ * live_fault() - serve a page fault of the current task
+ * @d: the machine
+ * @addr: any address
+ * @write: a store
+ * @wake: threads that wait for the page are to go on, if it is had
+ *
+ * Return: 0, or the signal that the access deserves.
+ */
+int live_fault(struct daxsim *d, u64 addr, bool write, bool wake);
+
+/** live_populate() - fault pages in. Return: as daxsim_populate() */
+int live_populate(struct daxsim *d, u64 addr, u64 nr_pages, bool write);
+
+/** live_grown() - after a file has got longer: its pages may be asked for again */
+void live_grown(struct daxsim *d, struct inode *inode);
+
+/*
+ * signal.c: the process's SIGBUS and SIGSEGV, and its fork(2). Each returns 0 or a negative errno.
+ */
+int live_signals_get(struct daxsim *d);
+void live_signals_put(struct daxsim *d);
+
+/* handler.c */
+int live_handlers_start(struct daxsim *d, char *why, size_t size);
+void live_handlers_stop(struct daxsim *d);
+
+#endif

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/* Mappings of a live machine: the system calls, one to one. */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "daxsim/kernel/inode.h"
+#include "daxsim/live/live.h"
+
+static u64 pages_of(size_t length)
+{
+	return DIV_ROUND_UP((u64)length, PAGE_SIZE);
+}
+
+/* Returns VM_READ and VM_WRITE, or -EINVAL: writing alone is nothing that hardware can do. */
+static int vm_flags(int prot)
+{
+	switch (prot) {
+	case PROT_NONE:
+		return 0;
+	case PROT_READ:
+		return VM_READ;
+	case PROT_READ | PROT_WRITE:
+		return VM_READ | VM_WRITE;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int map_file(struct daxsim_file *f, u64 pgoff, u64 nr_pages, int vm, int flags, u64 *addr)
+{
+	int err = do_mmap(f->d->mm, &f->file, "mapping", pgoff, nr_pages, vm, addr);
+
+	/* As in Linux, it is mapped all the same if not every page is to be had. */
+	if (!err && flags & MAP_POPULATE && vm & VM_READ)
+		live_populate(f->d, *addr, nr_pages, vm & VM_WRITE && vm & VM_SHARED);
+	return err;
+}
+
+int daxsim_mmap(struct daxsim_file *f, size_t length, int prot, int flags, off_t offset,
+		void **addr)
+{
+	int type = flags & (MAP_SHARED | MAP_PRIVATE), vm = vm_flags(prot), err;
+	u64 start;
+
+	if (vm < 0)
+		return live_error(vm, "mmap: expected PROT_NONE, PROT_READ or PROT_READ | PROT_WRITE");
+	if (flags & ~(MAP_SHARED | MAP_PRIVATE | MAP_POPULATE) ||
+	    (type != MAP_SHARED && type != MAP_PRIVATE))
+		return live_error(-EINVAL, "mmap: expected MAP_SHARED or MAP_PRIVATE, and MAP_POPULATE "
+				  "or nothing else");
+	if (!length || offset < 0 || offset & ~PAGE_MASK)
+		return live_error(-EINVAL, "mmap: expected a length above 0 and an offset in whole pages");
+	if (type == MAP_SHARED)
+		vm |= VM_SHARED;
+	err = CALL(f->d, "mmap",
+		   map_file(f, offset >> PAGE_SHIFT, pages_of(length), vm, flags, &start));
+	if (!err)
+		*addr = (void *)start;
+	return err;
+}
+
+/* Whole pages inside of the device's addresses, or -EINVAL with a line. */
+static int check_range(const struct daxsim *d, const void *addr, size_t length, const char *call)
+{
+	u64 at = (u64)addr - (u64)d->mmu.base;
+
+	if ((u64)addr & ~PAGE_MASK || !length || at >= d->mmu.size || length > d->mmu.size - at)
+		return live_error(-EINVAL, "%s: expected pages that daxsim_mmap() returned", call);
+	return 0;
+}
+
+int daxsim_munmap(struct daxsim *d, void *addr, size_t length)
+{
+	int err = check_range(d, addr, length, "munmap");
+
+	return err ? err : CALL(d, "munmap", do_munmap(d->mm, (u64)addr, pages_of(length)));
+}
+
+/* Each mapping's file; the lock of mappings is not held while it waits. */
+static int sync_range(struct daxsim *d, u64 addr, u64 nr_pages)
+{
+	u64 end = addr + (nr_pages << PAGE_SHIFT);
+
+	while (addr < end) {
+		struct inode *inode = NULL;
+		struct vma *vma;
+		int err;
+
+		down_read(&d->mm->mmap_sem);
+		vma = find_vma(d->mm, addr);
+		if (vma) {
+			inode = vma->inode;
+			ihold(inode);
+			addr = vma_address(vma, vma->nr_pages);
+		}
+		up_read(&d->mm->mmap_sem);
+		if (!inode)
+			return -ENOMEM;
+		err = do_fsync(inode);
+		iput(inode);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int daxsim_msync(struct daxsim *d, void *addr, size_t length)
+{
+	int err = check_range(d, addr, length, "msync");
+
+	return err ? err : CALL(d, "msync", sync_range(d, (u64)addr, pages_of(length)));
+}
+
+int daxsim_populate(struct daxsim *d, void *addr, size_t length, int write)
+{
+	int err = check_range(d, addr, length, "populate");
+
+	return err ? err : CALL(d, "populate", live_populate(d, (u64)addr, pages_of(length), write));
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inline engine, and the signals of both. With UFFD_FEATURE_SIGBUS a fault is a
+ * SIGBUS of the thread that has it, which serves it here, as a thread does in the
+ * kernel, and tries again. With handler threads a SIGBUS means that one of them has
+ * put the end of the file there; whether that is still true is looked at again here.
+ *
+ * Everything that a fault does is made of locks of our own, system calls and memory
+ * of the machine's arena, so that it may be done in a signal handler.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "daxsim/live/live.h"
+
+#define MAX_MACHINES 16
+
+/* Signals belong to a process: whose machines are there, and what was there before them. */
+static struct {
+	pthread_mutex_t lock;
+	unsigned int nr;
+	_Atomic(struct daxsim *) machines[MAX_MACHINES];
+	struct sigaction old[2];
+	bool watches_fork;
+} process = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static const int signals[] = { SIGBUS, SIGSEGV };
+
+static struct daxsim *machine_at(u64 addr)
+{
+	for (int i = 0; i < MAX_MACHINES; i++) {
+		struct daxsim *d = atomic_load_explicit(&process.machines[i], memory_order_acquire);
+
+		if (d && addr - (u64)d->mmu.base < d->mmu.size)
+			return d;
+	}
+	return NULL;
+}
+
+/* Whether the access that a signal interrupted was a store. */
+static bool was_store(const ucontext_t *uc, u64 addr)
+{
+#if defined(__x86_64__)
+	(void)addr;
+	return uc->uc_mcontext.gregs[REG_ERR] & 2;
+#elif defined(__aarch64__)
+	const u8 *p = uc->uc_mcontext.__reserved;
+
+	(void)addr;
+	for (const struct _aarch64_ctx *c = (const void *)p; c->magic;
+	     c = (const void *)((const u8 *)c + c->size))
+		if (c->magic == ESR_MAGIC)
+			return ((const struct esr_context *)c)->esr >> 6 & 1;
+	return true;
+#else
+#error "how does this machine tell a load from a store in a signal handler?"
+#endif
+}
+
+/* The program's own handler, or the end. */
+static void pass_on(const struct sigaction *old, int sig, siginfo_t *info, void *uc)
+{
+	if (old->sa_flags & SA_SIGINFO)
+		old->sa_sigaction(sig, info, uc);
+	else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)
+		old->sa_handler(sig);
+	else
+		signal(sig, SIG_DFL);	/* it happens again, and nobody catches it */
+}
+
+static void on_signal(int sig, siginfo_t *info, void *uc)
+{
+	u64 addr = (u64)info->si_addr;
+	struct daxsim *d = info->si_code > 0 ? machine_at(addr) : NULL;
+	int err = errno, deserved = sig;
+	struct live_stay stay;
+
+	if (d && !live_claim(d, &stay)) {
+		deserved = live_fault(d, addr, was_store(uc, addr), true);
+		live_release(&stay);
+	}
+	errno = err;
+	/* What deserves the other signal will get it: the page is open for that now. */
+	if (deserved == sig)
+		pass_on(&process.old[sig == SIGSEGV], sig, info, uc);
+}
+
+/* A child has the addresses but nobody who serves them. */
+static void forget_machines(void)
+{
+	for (int i = 0; i < MAX_MACHINES; i++) {
+		struct daxsim *d = atomic_load(&process.machines[i]);
+
+		if (!d)
+			continue;
+		atomic_store(&d->forked, true);
+		mmap(d->mmu.base, d->mmu.size, PROT_NONE,
+		     MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		for (unsigned int s = 0; s < d->mmu.nr_shards; s++)
+			close(d->mmu.shard[s].fd);
+		atomic_store(&process.machines[i], NULL);
+	}
+	process.nr = 0;
+}
+
+static int install(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+	if (!process.watches_fork && pthread_atfork(NULL, NULL, forget_machines))
+		return -ENOMEM;
+	process.watches_fork = true;
+	/* A handler of the program could fault inside of a lock. */
+	sigfillset(&sa.sa_mask);
+	for (int i = 0; i < 2; i++)
+		if (sigaction(signals[i], &sa, &process.old[i]))
+			return -errno;
+	return 0;
+}
+
+/* Unless the program has put something over it, which may call this. */
+static void uninstall(void)
+{
+	for (int i = 0; i < 2; i++) {
+		struct sigaction now;
+
+		if (!sigaction(signals[i], NULL, &now) && now.sa_flags & SA_SIGINFO &&
+		    now.sa_sigaction == on_signal)
+			sigaction(signals[i], &process.old[i], NULL);
+	}
+}
+
+int live_signals_get(struct daxsim *d)
+{
+	int err = 0, i = 0;
+
+	pthread_mutex_lock(&process.lock);
+	while (i < MAX_MACHINES && atomic_load(&process.machines[i]))
+		i++;
+	if (i == MAX_MACHINES)
+		err = -EMFILE;
+	else if (!process.nr)
+		err = install();
+	if (!err) {
+		atomic_store(&process.machines[i], d);
+		process.nr++;
+	}
+	pthread_mutex_unlock(&process.lock);
+	return err;
+}
+
+void live_signals_put(struct daxsim *d)
+{
+	pthread_mutex_lock(&process.lock);
+	for (int i = 0; i < MAX_MACHINES; i++) {
+		if (atomic_load(&process.machines[i]) != d)
+			continue;
+		atomic_store(&process.machines[i], NULL);
+		if (!--process.nr)
+			uninstall();
+	}
+	pthread_mutex_unlock(&process.lock);
+}
