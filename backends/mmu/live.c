@@ -210,18 +210,30 @@ static bool same_page(const struct pte *a, const struct pte *b)
 	       (a->kind != PTE_ANON || a->anon == b->anon);
 }
 
+static void drop_pages(const struct vma *vma, u64 first, u64 last)
+{
+	if (madvise((void *)vma_address(vma, first), (last - first) << PAGE_SHIFT, MADV_DONTNEED))
+		uffd_die("madvise(MADV_DONTNEED): %m");
+}
+
 static int live_set_pte(struct vma *vma, u64 page, const struct pte *new)
 {
+	struct pmem *pmem = &vma->mm->sim->pmem;
 	struct pte *pte = &vma->pte[page], next = *new;
 	u64 addr = vma_address(vma, page);
 	int err = 0;
 
 	next.backing = pte->backing;
 	next.hw = pte->hw;
+	next.zero = pte->zero;
 	if (!same_page(pte, new)) {
-		if (pte->hw != PTE_HW_NONE && madvise((void *)addr, PAGE_SIZE, MADV_DONTNEED))
-			uffd_die("madvise(MADV_DONTNEED): %m");
+		if (pte->hw != PTE_HW_NONE)
+			drop_pages(vma, page, page + 1);
 		next.hw = PTE_HW_NONE;
+		next.zero = new->kind == PTE_PFN && pmem_is_zero(pmem, new->pfn);
+		/* Somebody may store to it from now on, and nobody will be told. */
+		if (next.zero)
+			pmem_dirty(pmem, new->pfn);
 	} else if (pte->hw == PTE_HW_RW && !new->writable) {
 		err = uffd_protect(vma->mmu, addr, true);
 		next.hw = PTE_HW_RO;
@@ -229,6 +241,35 @@ static int live_set_pte(struct vma *vma, u64 page, const struct pte *new)
 	if (!err)
 		*pte = next;
 	return err;
+}
+
+/* Neighbours go together: one system call for as many as possible. */
+static void live_zap(struct vma *vma, u64 first, u64 last, bool even_cows)
+{
+	struct arena *a = &vma->mm->sim->arena;
+	u64 from = last, to = first;	/* what the hardware has to forget */
+
+	guard_lock(&vma->ptl);
+	for (u64 page = first; page < last; page++) {
+		struct pte *pte = &vma->pte[page];
+
+		if (pte->kind == PTE_ANON && !even_cows) {
+			if (from < to)
+				drop_pages(vma, from, to);
+			from = last;
+			continue;
+		}
+		if (pte->kind == PTE_ANON)
+			arena_free(a, pte->anon, PAGE_SIZE);
+		if (pte->hw != PTE_HW_NONE) {
+			from = min_t(u64, from, page);
+			to = page + 1;
+		}
+		*pte = (struct pte){ .backing = pte->backing };
+	}
+	if (from < to)
+		drop_pages(vma, from, to);
+	guard_unlock(&vma->ptl);
 }
 
 static const u8 hole_page[PAGE_SIZE];
@@ -279,6 +320,7 @@ static int live_audit(struct vma *vma, u64 page, char *why, size_t size)
 	{                                                                                          \
 		.name = "live-" #engine, .open = live_open_##engine, .close = live_close,          \
 		.map = live_map, .unmap = live_unmap, .set_pte = live_set_pte,                     \
+		.zap = live_zap,                                                                   \
 		.access = live_access, .audit = live_audit,                                        \
 	}
 

@@ -101,7 +101,8 @@ static u64 run_length(const struct vma *vma, u64 page)
 	if (first->kind != PTE_PFN)
 		return 1;
 	while (n < max && first[n].kind == PTE_PFN && first[n].hw == PTE_HW_NONE &&
-	       first[n].pfn == first->pfn + n && first[n].writable == first->writable)
+	       first[n].pfn == first->pfn + n && first[n].writable == first->writable &&
+	       first[n].zero == first->zero)
 		n++;
 	return n;
 }
@@ -126,7 +127,7 @@ static int insert_one(struct vma *vma, u64 page, int err)
 	u64 addr = vma_address(vma, page);
 
 	if (err == -EFAULT && vma->flags & VM_SHARED)
-		err = uffd_insert_zeroes(pt, addr, !pte->writable);
+		err = uffd_insert_zeroes(pt, addr, !pte->writable, false);
 	else if (err == -EFAULT || err == -EINVAL)
 		err = uffd_insert(pt, addr, pte);
 	/* Some thread was here between mmap() and the registration of the page. */
@@ -146,6 +147,9 @@ static int insert_run(struct vma *vma, u64 page, u64 nr, bool wake)
 	};
 	int err;
 
+	if (vma->pte[page].zero && vma->flags & VM_SHARED &&
+	    !uffd_insert_zeroes(pt, arg.range.start, !vma->pte[page].writable, wake))
+		return 1;
 	if (!ioctl(pt->fd, UFFDIO_CONTINUE, &arg))
 		return nr;
 	err = -errno;

@@ -59,6 +59,12 @@ struct mmu_ops {
 	int (*set_pte)(struct vma *vma, u64 page, const struct pte *new);
 
 	/*
+	 * Zap pages [first, last), and free what private pages took; private pages stay
+	 * unless @even_cows. NULL: set_pte() is called for each, and announced before.
+	 */
+	void (*zap)(struct vma *vma, u64 first, u64 last, bool even_cows);
+
+	/*
 	 * Start a load or store. For live tasks it lies within one page, mmap_sem and
 	 * the page table lock are held, and nothing may be waited for: it is done, or
 	 * the PTE does not permit it. resume() is not called then.

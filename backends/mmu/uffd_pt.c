@@ -68,14 +68,20 @@ int uffd_allow(struct uffd_pt *pt, u64 addr)
 	return uffd_ioctl(pt, UFFDIO_WRITEPROTECT, &arg);
 }
 
-int uffd_insert_zeroes(struct uffd_pt *pt, u64 addr, bool wp)
+int uffd_insert_zeroes(struct uffd_pt *pt, u64 addr, bool wp, bool wake)
 {
 	struct uffdio_zeropage arg = {
 		.range = { .start = addr, .len = PAGE_SIZE },
-		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+		.mode = wake ? 0 : UFFDIO_ZEROPAGE_MODE_DONTWAKE,
 	};
+	int err;
 
-	return wp ? insert_copy(pt, addr, zero_page, true) : uffd_ioctl(pt, UFFDIO_ZEROPAGE, &arg);
+	if (!wp)
+		return uffd_ioctl(pt, UFFDIO_ZEROPAGE, &arg);
+	err = insert_copy(pt, addr, zero_page, true);
+	if (!err && wake)
+		uffd_wake(pt, addr);
+	return err;
 }
 
 /* Insert the page that the file has. */

@@ -101,7 +101,7 @@ int uffd_protection(const struct vma *vma);
 int uffd_insert(struct uffd_pt *pt, u64 addr, const struct pte *pte);
 
 /** uffd_insert_zeroes() - make a page that the device does not have yet, and insert it */
-int uffd_insert_zeroes(struct uffd_pt *pt, u64 addr, bool wp);
+int uffd_insert_zeroes(struct uffd_pt *pt, u64 addr, bool wp, bool wake);
 
 /** uffd_protect() - write-protect a page that is inserted, or do not any more */
 int uffd_protect(struct uffd_pt *pt, u64 addr, bool wp);

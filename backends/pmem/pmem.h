@@ -25,6 +25,7 @@ struct pmem {
 	u8 uuid[PMEM_UUID_LEN];
 	char name[PMEM_NAME_LEN];
 	struct pmem_undo *undo;		/* undo.h: remembers blocks before they change; or NULL */
+	u64 *touched;			/* bit per block that may not be all zero; or NULL */
 };
 
 /* What a label says about its device. */
@@ -106,11 +107,28 @@ u64 pmem_materialised(const struct pmem *dev);
 /* The slow half of pmem_dirty(), in undo.c. */
 void pmem_undo_note(struct pmem *dev, block_t block);
 
-/** pmem_dirty() - a block is about to change; costs a branch unless somebody remembers */
+/**
+ * pmem_track_zeroes() - remember from now on which blocks were never written
+ * @dev: an open device that nobody has written to
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pmem_track_zeroes(struct pmem *dev);
+
+/** pmem_is_zero() - whether a block is known never to have been written; any thread may ask */
+static inline bool pmem_is_zero(const struct pmem *dev, block_t block)
+{
+	return dev->touched &&
+	       !(__atomic_load_n(&dev->touched[block / 64], __ATOMIC_RELAXED) >> block % 64 & 1);
+}
+
+/** pmem_dirty() - a block is about to change; costs a branch or two unless somebody remembers */
 static inline void pmem_dirty(struct pmem *dev, block_t block)
 {
 	if (unlikely(dev->undo))
 		pmem_undo_note(dev, block);
+	if (unlikely(pmem_is_zero(dev, block)))
+		__atomic_fetch_or(&dev->touched[block / 64], 1ULL << block % 64, __ATOMIC_RELAXED);
 }
 
 /** pmem_block() - address of a block; @block must be below nr_blocks */

@@ -33,6 +33,8 @@ static int clear_page(struct inode *inode, sector_t iblock, block_t block, void 
 	if (inject_fires(&sb->inject[INJECT_CLEAR]))
 		return inject_error(&sb->inject[INJECT_CLEAR]);
 	check_block_init(sb->sim->check, inode, iblock, block, 0, PAGE_SIZE);
+	if (pmem_is_zero(&sb->sim->pmem, block))
+		return 0;
 	pmem_dirty(&sb->sim->pmem, block);
 	media_zero(addr, PAGE_SIZE);
 	return 0;
@@ -127,6 +129,19 @@ static int dax_cow_page(struct inode *inode, const struct buffer_head *bh, struc
 	return -EIO;
 }
 
+/*
+ * Pages behind the faulting one that are in the same written extent come along, as
+ * filemap_map_pages() does it for the page cache. Their neighbour's store has taken
+ * freeze protection and updated the time, which is all that pfn_mkwrite does for one.
+ */
+static void fault_around(struct vma *vma, const struct vm_fault *vmf, const struct buffer_head *bh)
+{
+	bool write = vmf->flags & FAULT_FLAG_WRITE && vma->flags & VM_SHARED;
+	u64 nr = min_t(u64, bh->b_size >> PAGE_SHIFT, i_size_pages(vma->inode) - vmf->pgoff);
+
+	vm_insert_around(vma, vmf->address, bh->b_blocknr, nr, write);
+}
+
 /* What i_mmap_mutex protects of the insertion. *came_far: nothing stopped it before the PTE. */
 static int insert_locked(struct inode *inode, struct buffer_head *bh, struct vma *vma,
 			 struct vm_fault *vmf, bool *came_far)
@@ -159,7 +174,10 @@ static int insert_locked(struct inode *inode, struct buffer_head *bh, struct vma
 		return 0;
 	}
 	*came_far = true;
-	return vm_insert_mixed(vma, vmf->address, bh->b_blocknr);
+	err = vm_insert_mixed(vma, vmf->address, bh->b_blocknr);
+	if (!err && bh->b_size > PAGE_SIZE)
+		fault_around(vma, vmf, bh);
+	return err;
 }
 
 static int dax_insert_mapping(struct inode *inode, struct buffer_head *bh, struct vma *vma,
@@ -201,11 +219,16 @@ static int dax_clear_early(struct inode *inode, struct buffer_head *bh, pgoff_t 
 	return err;
 }
 
-/* One call of get_block for the faulting page; less than a page is no use. */
+/*
+ * One call of get_block for the faulting page; less than a page is no use, and more only
+ * where nothing needs to be done about it.
+ */
 static int get_page_block(struct inode *inode, pgoff_t pgoff, struct buffer_head *bh, int create)
 {
 	int err = get_block(inode, pgoff, bh, create);
 
+	if (!buffer_written(bh))
+		bh->b_size = min_t(u64, bh->b_size, PAGE_SIZE);
 	return !err && bh->b_size < PAGE_SIZE ? -EIO : err;
 }
 
@@ -237,12 +260,20 @@ static bool is_allocated(const struct super_block *sb, const struct buffer_head 
 	return buffer_mapped(bh);
 }
 
+/* How much to map at most, in bytes: with fault-around a naturally aligned window. */
+static u64 fault_size(const struct vma *vma, const struct vm_fault *vmf)
+{
+	u64 window = vma->mm->sim->fault_around;
+
+	return window ? (window - vmf->pgoff % window) << PAGE_SHIFT : PAGE_SIZE;
+}
+
 /* The fault from the first i_size check to the PTE. */
 static int resolve(struct vma *vma, struct vm_fault *vmf)
 {
 	struct inode *inode = vma->inode;
 	struct address_space *mapping = &inode->i_data;
-	struct buffer_head bh = { .b_size = PAGE_SIZE };
+	struct buffer_head bh = { .b_size = fault_size(vma, vmf) };
 	struct page *page;
 	int err, major = 0;
 

@@ -60,6 +60,21 @@ int vm_insert_mixed(struct vma *vma, u64 address, block_t pfn)
 	return err;
 }
 
+void vm_insert_around(struct vma *vma, u64 address, block_t pfn, u64 nr, bool write)
+{
+	u64 page = vma_page(vma, address);
+	struct pte new = { .kind = PTE_PFN, .writable = write, .dirty = write };
+
+	nr = min_t(u64, nr, vma->nr_pages - page);
+	guard_lock(&vma->ptl);
+	for (u64 i = 1; i < nr; i++) {
+		new.pfn = pfn + i;
+		if (vma->pte[page + i].kind == PTE_NONE)
+			change_pte(vma, page + i, &new);
+	}
+	guard_unlock(&vma->ptl);
+}
+
 static void zap_page(struct vma *vma, u64 page, bool even_cows)
 {
 	struct pte old;
@@ -78,6 +93,12 @@ static void zap_page(struct vma *vma, u64 page, bool even_cows)
 
 void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows)
 {
+	const struct mmu_ops *mmu = vma->mm->sim->mmu;
+
+	if (mmu->zap) {
+		mmu->zap(vma, first, last, even_cows);
+		return;
+	}
 	for (u64 page = first; page < last; page++)
 		zap_page(vma, page, even_cows);
 }

@@ -48,6 +48,18 @@ int handle_mm_fault(struct vma *vma, u64 address, bool write);
  */
 int do_page_fault(u64 address, bool write);
 
+/**
+ * vm_insert_around() - enter what lies behind a page that was just entered
+ * @vma: the mapping
+ * @address: of that page
+ * @pfn: its block
+ * @nr: pages of the device to take from there, its own included
+ * @write: they are going to be stored to, too
+ *
+ * Pages that have a PTE already keep it. Not for deterministic machines: nothing is announced.
+ */
+void vm_insert_around(struct vma *vma, u64 address, block_t pfn, u64 nr, bool write);
+
 /* How an access by user code, or by the kernel on its behalf, ended. */
 struct access_result {
 	size_t done;		/* bytes that were loaded or stored */

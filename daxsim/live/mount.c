@@ -184,9 +184,11 @@ static int make_machine(struct daxsim *d, const struct daxsim_options *o, const 
 	err = sim_init_live(&d->sim, o->size, mmu, &d->mmu, why, sizeof(why));
 	if (err)
 		return live_error(err, "%s", why);
-	d->sim.fault_around = o->fault_around;
+	d->sim.fault_around = o->fault_around > 1 ? o->fault_around : 0;
 	dir_init(&d->dir);
-	err = mount_fs(&d->sim, fs, profile);
+	err = pmem_track_zeroes(&d->sim.pmem);
+	if (!err)
+		err = mount_fs(&d->sim, fs, profile);
 	if (!err) {
 		d->mm = mm_create(&d->sim, "program");
 		err = d->mm ? 0 : -ENOMEM;
