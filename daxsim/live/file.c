@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
 #include "daxsim/kernel/inode.h"
 #include "daxsim/live/live.h"
@@ -28,13 +27,13 @@ int daxsim_open(struct daxsim *d, const char *name, int flags, struct daxsim_fil
 
 	if ((access != O_RDONLY && access != O_RDWR) || (access == O_RDONLY && flags & O_TRUNC))
 		return live_error(-EINVAL, "open: expected O_RDONLY, or O_RDWR with O_TRUNC or without");
-	f = malloc(sizeof(*f));
+	f = arena_alloc(&d->sim.arena, sizeof(*f));
 	if (!f)
 		return live_error(-ENOMEM, "open: out of memory");
 	*f = (struct daxsim_file){ .d = d, .file.writable = access == O_RDWR };
 	err = CALL(d, "open", open_file(d, name, flags, f));
 	if (err)
-		free(f);
+		arena_free(&d->sim.arena, f, sizeof(*f));
 	else
 		*fp = f;
 	return err;
@@ -45,7 +44,7 @@ void daxsim_close(struct daxsim_file *f)
 	if (!f)
 		return;
 	(void)CALL(f->d, "close", (iput(f->file.inode), 0));
-	free(f);
+	arena_free(&f->d->sim.arena, f, sizeof(*f));
 }
 
 int daxsim_unlink(struct daxsim *d, const char *name)
