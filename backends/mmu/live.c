@@ -165,6 +165,22 @@ static int back_pages(struct vma *vma)
 	return 0;
 }
 
+static void live_unmap(struct vma *vma, u64 first, u64 nr)
+{
+	struct live_mmu *mmu = mmu_of(vma);
+	struct uffd_pt *pt = vma->mmu;
+	struct uffdio_range range = { .start = vma_address(vma, first), .len = nr << PAGE_SHIFT };
+
+	if (reserve((void *)range.start, range.len))
+		uffd_die_of_mappings("unmap pages");
+	ioctl(pt->fd, UFFDIO_WAKE, &range);
+	atomic_fetch_sub(&mmu->regions, live_breaks(vma, first, first + nr) + (nr == vma->nr_pages));
+	for (u64 i = first; i < first + nr && atomic_load(&mmu->at_eof); i++)
+		if (vma->pte[i].backing == BACKING_EOF)
+			atomic_fetch_sub(&mmu->at_eof, 1);
+	memset(&vma->pte[first], 0, nr * sizeof(*vma->pte));
+}
+
 static int live_map(struct vma *vma)
 {
 	struct live_mmu *mmu = mmu_of(vma);
@@ -181,27 +197,10 @@ static int live_map(struct vma *vma)
 	mmu->next = max_t(u64, mmu->next, at + len);
 	vma->start = (u64)mmu->base + at;
 	vma->mmu = &mmu->shard[mmu->nr_mapped++ % mmu->nr_shards];
-	memset(vma->pte, 0, vma->nr_pages * sizeof(*vma->pte));
 	err = back_pages(vma);
 	if (err)
-		reserve((void *)vma->start, vma->nr_pages << PAGE_SHIFT);
+		live_unmap(vma, 0, vma->nr_pages);
 	return err;
-}
-
-static void live_unmap(struct vma *vma, u64 first, u64 nr)
-{
-	struct live_mmu *mmu = mmu_of(vma);
-	struct uffd_pt *pt = vma->mmu;
-	struct uffdio_range range = { .start = vma_address(vma, first), .len = nr << PAGE_SHIFT };
-
-	if (reserve((void *)range.start, range.len))
-		uffd_die_of_mappings("unmap pages");
-	ioctl(pt->fd, UFFDIO_WAKE, &range);
-	atomic_fetch_sub(&mmu->regions, live_breaks(vma, first, first + nr) + (nr == vma->nr_pages));
-	for (u64 i = first; i < first + nr && atomic_load(&mmu->at_eof); i++)
-		if (vma->pte[i].backing == BACKING_EOF)
-			atomic_fetch_sub(&mmu->at_eof, 1);
-	memset(&vma->pte[first], 0, nr * sizeof(*vma->pte));
 }
 
 static bool same_page(const struct pte *a, const struct pte *b)

@@ -19,7 +19,7 @@
 #include "daxsim/live/live.h"
 
 #define BATCH 16		/* messages that one read(2) may bring */
-#define LOOK_EVERY 512		/* faults of the same thread: looking costs as much as three */
+#define LOOK_EVERY 256		/* faults: looking costs as much as two or three of them */
 
 static u64 bell_of(const struct live_handler *h)
 {
@@ -53,9 +53,8 @@ static void follow(struct live_handler *h, pid_t faulter)
 	cpu_set_t one;
 	int cpu;
 
-	if (faulter == h->faulter && --h->until_look)
+	if (--h->until_look)
 		return;
-	h->faulter = faulter;
 	h->until_look = LOOK_EVERY;
 	cpu = cpu_of(faulter);
 	if (cpu < 0 || cpu == h->cpu)
@@ -211,7 +210,8 @@ int live_handlers_start(struct daxsim *d, char *why, size_t size)
 		return uffd_fail(why, size, -errno, "cannot map a page: %m");
 	}
 	for (unsigned int i = 0; i < d->mmu.nr_shards && !err; i++) {
-		d->handlers[i] = (struct live_handler){ .d = d, .pt = &d->mmu.shard[i], .cpu = -1 };
+		d->handlers[i] = (struct live_handler){ .d = d, .pt = &d->mmu.shard[i], .cpu = -1,
+							.until_look = 1 };
 		err = start(&d->handlers[i]);
 	}
 	if (!err)

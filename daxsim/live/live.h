@@ -31,23 +31,24 @@ struct live_handler {
 	struct uffd_pt *pt;
 	pthread_t thread;
 	bool started;
-	pid_t faulter;		/* whose fault came last, */
-	int cpu;		/* and where it ran when looked at */
-	u32 until_look;		/* faults */
+	int cpu;		/* it is bound to, because faults came from there */
+	u32 until_look;		/* faults until the next look */
 };
 
 struct daxsim {
+	_Atomic u64 first, len;		/* addresses whose faults it serves; len 0: none */
+	struct live_slot slots[LIVE_TASKS];
+	bool in_use;			/* this place in signal.c's table; under its lock */
+	bool forked;			/* this is a child's copy: of no use */
 	struct sim sim;
 	struct live_mmu mmu;
 	struct mm *mm;
 	struct live_dir dir;
 	enum daxsim_engine engine;
 	enum daxsim_loop loop;
-	atomic_bool forked;		/* this is a child's copy: of no use */
 	_Atomic u64 nr_signals;
 	struct live_handler handlers[LIVE_SHARDS];
 	u8 *bell;			/* a page for each handler; a fault there ends it */
-	struct live_slot slots[LIVE_TASKS];
 };
 
 /* A thread's stay in a machine. */
@@ -63,7 +64,8 @@ struct live_stay {
  * @stay: remembers how it was before
  *
  * For signal handlers, too. A thread that is inside already stays who it is.
- * Return: 0, or -EAGAIN if LIVE_TASKS threads are inside, or -ENOMEM.
+ * Return: 0, -EAGAIN if LIVE_TASKS threads are inside, -ESRCH if there is no machine (any
+ * more), or -ENOMEM.
  */
 int live_claim(struct daxsim *d, struct live_stay *stay);
 void live_release(struct live_stay *stay);
@@ -124,10 +126,20 @@ int live_populate(struct daxsim *d, u64 addr, u64 nr_pages, bool write);
 void live_grown(struct daxsim *d, struct inode *inode);
 
 /*
- * signal.c: the process's SIGBUS and SIGSEGV, and its fork(2). Each returns 0 or a negative errno.
+ * signal.c: the process's machines, its SIGBUS and SIGSEGV, and its fork(2).
  */
-int live_signals_get(struct daxsim *d);
-void live_signals_put(struct daxsim *d);
+
+/** live_new() - a zeroed machine to set up. Return: 0, or -EMFILE or another error, told */
+int live_new(struct daxsim **dp);
+
+/** live_free() - give it back; nobody is inside, and nothing of it is left */
+void live_free(struct daxsim *d);
+
+/** live_open_for_faults() - serve the faults of threads that get signals for them */
+void live_open_for_faults(struct daxsim *d);
+
+/** live_close_for_faults() - do not any more, and wait until none is being served */
+void live_close_for_faults(struct daxsim *d);
 
 /* handler.c */
 int live_handlers_start(struct daxsim *d, char *why, size_t size);

@@ -61,10 +61,15 @@ int live_claim(struct daxsim *d, struct live_stay *stay)
 
 		busy = false;
 		if (!atomic_compare_exchange_strong_explicit(&slot->busy, &busy, true,
-							     memory_order_acquire,
+							     memory_order_seq_cst,
 							     memory_order_relaxed))
 			continue;
 		mine += i;
+		/* A signal handler may come too late: then nothing is left but the slot itself. */
+		if (unlikely(!atomic_load(&d->len))) {
+			atomic_store(&slot->busy, false);
+			return -ESRCH;
+		}
 		if (unlikely(!slot->task))
 			slot->task = live_task_create(&d->sim, "thread", d->mm);
 		if (!slot->task) {
@@ -90,7 +95,7 @@ int live_enter(struct daxsim *d, struct live_stay *stay)
 	sigset_t all;
 	int err;
 
-	if (atomic_load_explicit(&d->forked, memory_order_relaxed))
+	if (d->forked)
 		return live_error(-ESRCH, "this device belongs to the parent process");
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
@@ -193,18 +198,16 @@ static int make_machine(struct daxsim *d, const struct daxsim_options *o, const 
 		d->mm = mm_create(&d->sim, "program");
 		err = d->mm ? 0 : -ENOMEM;
 	}
-	if (err)
+	if (err) {
 		live_result(err, "making a file system");
-	if (!err)
-		err = live_result(live_signals_get(d), "catching SIGBUS");
-	if (err)
-		goto destroy;
-	err = live_handlers_start(d, why, sizeof(why));
-	if (!err)
-		return 0;
-	live_error(err, "%s", why);
-	live_signals_put(d);
-destroy:
+	} else {
+		live_open_for_faults(d);
+		err = live_handlers_start(d, why, sizeof(why));
+		if (!err)
+			return 0;
+		live_error(err, "%s", why);
+		live_close_for_faults(d);
+	}
 	sim_destroy(&d->sim);
 	return err;
 }
@@ -212,19 +215,18 @@ destroy:
 int daxsim_mount(const struct daxsim_options *given, struct daxsim **dp)
 {
 	struct daxsim_options o = given ? *given : (struct daxsim_options){ 0 };
-	struct daxsim *d = aligned_alloc(_Alignof(struct daxsim), sizeof(*d));
 	const struct fs_ops *fs = NULL;
 	profile_t profile = 0;
-	int err;
+	struct daxsim *d;
+	int err = live_new(&d);
 
-	if (!d)
-		return live_error(-ENOMEM, "out of memory");
-	memset(d, 0, sizeof(*d));
+	if (err)
+		return err;
 	err = take_options(d, &o, &fs, &profile);
 	if (!err)
 		err = make_machine(d, &o, fs, profile);
 	if (err) {
-		free(d);
+		live_free(d);
 		return err;
 	}
 	*dp = d;
@@ -235,12 +237,11 @@ void daxsim_umount(struct daxsim *d)
 {
 	if (!d)
 		return;
-	/* From here on nobody gets in; handlers end when what they serve has been served. */
-	live_signals_put(d);
-	if (!atomic_load(&d->forked))
+	if (!d->forked)
 		live_handlers_stop(d);
+	live_close_for_faults(d);
 	sim_destroy(&d->sim);
-	free(d);
+	live_free(d);
 }
 
 void daxsim_statistics(struct daxsim *d, struct daxsim_statistics *s)

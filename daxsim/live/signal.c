@@ -9,6 +9,8 @@
  * of the machine's arena, so that it may be done in a signal handler.
  */
 #include <errno.h>
+#include <sched.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -18,24 +20,41 @@
 
 #define MAX_MACHINES 16
 
-/* Signals belong to a process: whose machines are there, and what was there before them. */
+/*
+ * Signals belong to a process: its machines, and what was there before them. Machines never
+ * leave their places, so that a handler may look at one that is just going away.
+ */
 static struct {
 	pthread_mutex_t lock;
 	unsigned int nr;
-	_Atomic(struct daxsim *) machines[MAX_MACHINES];
+	struct daxsim machines[MAX_MACHINES];
 	struct sigaction old[2];
 	bool watches_fork;
 } process = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const int signals[] = { SIGBUS, SIGSEGV };
 
-static struct daxsim *machine_at(u64 addr)
+static bool serves(struct daxsim *d, u64 addr)
+{
+	return addr - atomic_load(&d->first) < atomic_load(&d->len);
+}
+
+/*
+ * Become a task of the machine that has this address. Whoever unmounts it makes its length 0
+ * and then waits until nobody is inside: so look at that again once inside.
+ */
+static struct daxsim *claim_machine_at(u64 addr, struct live_stay *stay)
 {
 	for (int i = 0; i < MAX_MACHINES; i++) {
-		struct daxsim *d = atomic_load_explicit(&process.machines[i], memory_order_acquire);
+		struct daxsim *d = &process.machines[i];
 
-		if (d && addr - (u64)d->mmu.base < d->mmu.size)
+		if (!serves(d, addr))
+			continue;
+		if (live_claim(d, stay))
+			return NULL;
+		if (serves(d, addr))
 			return d;
+		live_release(stay);
 	}
 	return NULL;
 }
@@ -74,11 +93,13 @@ static void pass_on(const struct sigaction *old, int sig, siginfo_t *info, void 
 static void on_signal(int sig, siginfo_t *info, void *uc)
 {
 	u64 addr = (u64)info->si_addr;
-	struct daxsim *d = info->si_code > 0 ? machine_at(addr) : NULL;
 	int err = errno, deserved = sig;
+	struct daxsim *d = NULL;
 	struct live_stay stay;
 
-	if (d && !live_claim(d, &stay)) {
+	if (info->si_code > 0)
+		d = claim_machine_at(addr, &stay);
+	if (d) {
 		deserved = live_fault(d, addr, was_store(uc, addr), true);
 		live_release(&stay);
 	}
@@ -92,18 +113,20 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 static void forget_machines(void)
 {
 	for (int i = 0; i < MAX_MACHINES; i++) {
-		struct daxsim *d = atomic_load(&process.machines[i]);
+		struct daxsim *d = &process.machines[i];
 
-		if (!d)
+		if (!d->in_use)
 			continue;
-		atomic_store(&d->forked, true);
-		mmap(d->mmu.base, d->mmu.size, PROT_NONE,
-		     MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		for (unsigned int s = 0; s < d->mmu.nr_shards; s++)
+		d->forked = true;
+		atomic_store(&d->len, 0);
+		if (d->mmu.base)
+			mmap(d->mmu.base, d->mmu.size, PROT_NONE,
+			     MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		for (unsigned int s = 0; s < d->mmu.nr_shards; s++) {
 			close(d->mmu.shard[s].fd);
-		atomic_store(&process.machines[i], NULL);
+			d->mmu.shard[s].fd = -1;
+		}
 	}
-	process.nr = 0;
 }
 
 static int install(void)
@@ -133,34 +156,50 @@ static void uninstall(void)
 	}
 }
 
-int live_signals_get(struct daxsim *d)
+int live_new(struct daxsim **dp)
 {
-	int err = 0, i = 0;
+	struct daxsim *d = process.machines;
+	int err = 0;
 
 	pthread_mutex_lock(&process.lock);
-	while (i < MAX_MACHINES && atomic_load(&process.machines[i]))
-		i++;
-	if (i == MAX_MACHINES)
-		err = -EMFILE;
+	while (d < process.machines + MAX_MACHINES && d->in_use)
+		d++;
+	if (d == process.machines + MAX_MACHINES)
+		err = live_error(-EMFILE, "%d devices are mounted, and no more can be", MAX_MACHINES);
 	else if (!process.nr)
-		err = install();
+		err = live_result(install(), "catching SIGBUS");
 	if (!err) {
-		atomic_store(&process.machines[i], d);
+		d->in_use = true;
 		process.nr++;
+		*dp = d;
 	}
 	pthread_mutex_unlock(&process.lock);
 	return err;
 }
 
-void live_signals_put(struct daxsim *d)
+void live_open_for_faults(struct daxsim *d)
+{
+	atomic_store(&d->first, (u64)d->mmu.base);
+	atomic_store(&d->len, d->mmu.size);
+}
+
+void live_close_for_faults(struct daxsim *d)
+{
+	atomic_store(&d->len, 0);
+	for (int i = 0; i < LIVE_TASKS && !d->forked; i++)
+		while (atomic_load(&d->slots[i].busy))
+			sched_yield();
+}
+
+void live_free(struct daxsim *d)
 {
 	pthread_mutex_lock(&process.lock);
-	for (int i = 0; i < MAX_MACHINES; i++) {
-		if (atomic_load(&process.machines[i]) != d)
-			continue;
-		atomic_store(&process.machines[i], NULL);
-		if (!--process.nr)
-			uninstall();
-	}
+	/* All but what handlers may look at, which says that it is nobody's. */
+	for (int i = 0; i < LIVE_TASKS; i++)
+		d->slots[i].task = NULL;
+	memset((char *)d + offsetof(struct daxsim, in_use), 0,
+	       sizeof(*d) - offsetof(struct daxsim, in_use));
+	if (!--process.nr)
+		uninstall();
 	pthread_mutex_unlock(&process.lock);
 }
