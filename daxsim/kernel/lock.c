@@ -49,8 +49,7 @@ static void announce(struct lock *lock, enum lock_mode mode, enum point_id id,
 static void hold(struct task *t, struct lock *lock, enum lock_mode mode)
 {
 	assert(t->nr_held < MAX_HELD);
-	if (t->deterministic)
-		t->held_at[t->nr_held] = (struct lock_site){ t->step, t->function };
+	t->held_at[t->nr_held] = (struct lock_site){ t->step, t->function };
 	t->held[t->nr_held++] = (struct held_lock){ lock, mode };
 }
 
@@ -80,16 +79,18 @@ static void wait_for(struct lock *lock, enum lock_mode mode)
 		sched_block(lock, mode);
 }
 
-/* The whole of it for live tasks. */
-static void acquire_live(struct task *t, struct lock *lock, enum lock_mode mode)
+/* The whole of it for live tasks: out of the others' way. */
+static noinline void acquire_live(struct lock *lock, enum lock_mode mode)
 {
 	point(P_lock, mode == LOCK_EXCLUSIVE ? P_LOCK : P_RLOCK, lock->object);
 	live_acquire(&lock->live, mode);
-	hold(t, lock, mode);
+	hold(current, lock, mode);
 }
 
-static void release_live(struct task *t, struct lock *lock, enum lock_mode mode)
+static noinline void release_live(struct lock *lock, enum lock_mode mode)
 {
+	struct task *t = current;
+
 	point(P_unlock, P_UNLOCK, lock->object);
 	if (unhold(t, lock, mode))
 		live_release(&lock->live, mode);
@@ -97,10 +98,10 @@ static void release_live(struct task *t, struct lock *lock, enum lock_mode mode)
 		check_unlock_imbalance(t->sim->check, t, lock);
 }
 
-static void acquire(struct lock *lock, enum lock_mode mode)
+static always_inline void acquire(struct lock *lock, enum lock_mode mode)
 {
 	if (unlikely(!current->deterministic)) {
-		acquire_live(current, lock, mode);
+		acquire_live(lock, mode);
 		return;
 	}
 	announce(lock, mode, P_lock, mode == LOCK_EXCLUSIVE ? P_LOCK : P_RLOCK);
@@ -112,12 +113,12 @@ static void acquire(struct lock *lock, enum lock_mode mode)
 	hold(current, lock, mode);
 }
 
-static void release(struct lock *lock, enum lock_mode mode)
+static always_inline void release(struct lock *lock, enum lock_mode mode)
 {
 	struct task *t = current;
 
 	if (unlikely(!t->deterministic)) {
-		release_live(t, lock, mode);
+		release_live(lock, mode);
 		return;
 	}
 	announce(lock, mode, P_unlock, P_UNLOCK);

@@ -57,57 +57,50 @@ static unsigned int size_class(size_t size)
 	return 64 - __builtin_clzl(size - 1) - ARENA_MIN_SHIFT;
 }
 
-/* Take what lies first in a free list. It is not zero, and only its link is not poisoned. */
+/* Take the first of a free list. Only its link is not poisoned. The guard is held. */
 static char *take_free(struct arena *a, unsigned int class)
 {
-	char *p;
+	char *p = a->free[class];
 
-	guard_lock(&a->guard);
-	p = a->free[class];
-	if (p) {
-		ASAN_UNPOISON_MEMORY_REGION(p, sizeof(void *));
-		memcpy(&a->free[class], p, sizeof(void *));
-	}
-	guard_unlock(&a->guard);
+	ASAN_UNPOISON_MEMORY_REGION(p, sizeof(void *));
+	memcpy(&a->free[class], p, sizeof(void *));
 	return p;
 }
 
-/* Take @room bytes that nobody had yet. *dirty: so many of them need not be zero. */
+/* Take @room bytes that nobody had since the last restore. The guard is held. */
 static char *take_new(struct arena *a, size_t room, size_t *dirty)
 {
-	char *p = NULL;
+	char *p = a->base + a->used;
 
-	guard_lock(&a->guard);
-	if (room <= a->reserved - a->used) {
-		p = a->base + a->used;
-		*dirty = min_t(size_t, room, a->clean - a->used);
-		/* Nothing was ever poisoned beyond the page behind what was handed out. */
-		ASAN_UNPOISON_MEMORY_REGION(p, min_t(size_t, room, *dirty + PAGE_SIZE));
-		a->used += room;
-		a->clean = max_t(size_t, a->clean, a->used);
-		poison_top(a);
-	}
-	guard_unlock(&a->guard);
+	if (room > a->reserved - a->used)
+		return NULL;
+	*dirty = min_t(size_t, room, a->clean - a->used);
+	/* Nothing was ever poisoned beyond the page behind what was handed out. */
+	ASAN_UNPOISON_MEMORY_REGION(p, min_t(size_t, room, *dirty + PAGE_SIZE));
+	a->used += room;
+	a->clean = max_t(size_t, a->clean, a->used);
+	poison_top(a);
 	return p;
 }
 
 void *arena_alloc(struct arena *a, size_t size)
 {
 	unsigned int class = size_class(size);
-	size_t room = size, dirty;
-	char *p = NULL;
+	size_t room, dirty;	/* and how many bytes of it may not be zero */
+	char *p;
 
 	if (size > a->reserved)
 		return NULL;
 	/* arena_free() must be able to put a link there. */
 	size = max_t(size_t, size, sizeof(void *));
-	if (class < ARENA_CLASSES) {
-		room = dirty = 1UL << (class + ARENA_MIN_SHIFT);
+	room = dirty = class < ARENA_CLASSES ? 1UL << (class + ARENA_MIN_SHIFT) :
+					       (size + 15) & ~15UL;
+	guard_lock(&a->guard);
+	if (class < ARENA_CLASSES && a->free[class])
 		p = take_free(a, class);
-	}
-	room = (room + 15) & ~15UL;
-	if (!p)
+	else
 		p = take_new(a, room, &dirty);
+	guard_unlock(&a->guard);
 	if (!p)
 		return NULL;
 	ASAN_UNPOISON_MEMORY_REGION(p, dirty);

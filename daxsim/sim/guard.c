@@ -18,7 +18,7 @@ static bool try_take(struct guard *g)
 					   __ATOMIC_RELAXED);
 }
 
-static __attribute__((noinline)) void take_slowly(struct guard *g)
+static noinline void take_slowly(struct guard *g)
 {
 	for (int i = 0; i < SPINS; i++) {
 		cpu_relax();

@@ -39,9 +39,8 @@ static inline void guard_lock(struct guard *g)
 /** guard_unlock() - let them in again */
 static inline void guard_unlock(struct guard *g)
 {
-	const struct task *t = current;
-
-	if (!t || !t->deterministic)
+	/* Free only if it was not taken either. */
+	if (__atomic_load_n(&g->word, __ATOMIC_RELAXED))
 		guard_drop(g);
 }
 

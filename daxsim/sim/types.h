@@ -41,6 +41,8 @@ typedef u64 block_t;	/* 4 KiB blocks of a device */
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define noinline __attribute__((noinline))
+#define always_inline inline __attribute__((always_inline))
 #define __maybe_unused __attribute__((unused))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
 
