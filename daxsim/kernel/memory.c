@@ -252,16 +252,10 @@ int handle_mm_fault(struct vma *vma, u64 address, bool write)
 	return 0;
 }
 
-/* A fault that fails is not counted (Linux 4.0 arch/x86/mm/fault.c). */
-static void count_fault(struct task *t, int ret)
-{
-	if (ret & VM_FAULT_MAJOR && !(ret & VM_FAULT_ERROR))
-		t->maj_flt++;
-	else if (!(ret & VM_FAULT_ERROR))
-		t->min_flt++;
-}
-
-/* The architecture's page fault handler: find the vma, handle, count. */
+/*
+ * The architecture's page fault handler: find the vma, handle, count. A fault
+ * that fails is not counted (Linux 4.0 arch/x86/mm/fault.c).
+ */
 int do_page_fault(u64 address, bool write)
 {
 	struct task *t = current;
@@ -273,7 +267,10 @@ int do_page_fault(u64 address, bool write)
 	vma = find_vma(t->mm, address);
 	ret = vma ? handle_mm_fault(vma, address & PAGE_MASK, write) : VM_FAULT_SIGSEGV;
 	up_read(&t->mm->mmap_sem);
-	count_fault(t, ret);
+	if (ret & VM_FAULT_MAJOR && !(ret & VM_FAULT_ERROR))
+		t->maj_flt++;
+	else if (!(ret & VM_FAULT_ERROR))
+		t->min_flt++;
 	return ret;
 }
 
@@ -355,43 +352,24 @@ static enum mmu_result access_part(struct mmu_access *a)
 	return r;
 }
 
-/* Live: one access within a page of @vma, with all the faults it takes. mmap_sem is held. */
-static enum mmu_result access_mapped(struct vma *vma, struct mmu_access *a)
+/*
+ * Live: try one access within a page. Neither the PTE nor the page behind it goes away meanwhile.
+ * What is in no mapping is the program's own memory.
+ */
+static enum mmu_result try_live(struct mmu_access *a)
 {
-	struct task *t = a->task;
-	enum mmu_result r;
-	int ret;
-
-	for (;;) {
-		/* Neither the PTE nor the page behind it goes away meanwhile. */
-		guard_lock(&vma->ptl);
-		r = t->sim->mmu->access(a);
-		guard_unlock(&vma->ptl);
-		if (r != MMU_FAULT)
-			return r;
-		ret = handle_mm_fault(vma, a->addr & PAGE_MASK, a->write);
-		count_fault(t, ret);
-		if (ret & VM_FAULT_ERROR) {
-			a->signal = ret & VM_FAULT_SIGSEGV ? SIGSEGV : SIGBUS;
-			a->fault_addr = a->addr;
-			return MMU_SIGNAL;
-		}
-	}
-}
-
-/* Live: one access within a page. What is in no mapping is the program's own memory. */
-static enum mmu_result access_live(struct mmu_access *a)
-{
-	struct lock *mmap_sem = &a->task->mm->mmap_sem;
+	struct mm *mm = a->task->mm;
 	enum mmu_result r = MMU_SIGNAL;
 	struct vma *vma;
 
-	mark(a->write ? P_user_store : P_user_load);
-	down_read(mmap_sem);
-	vma = find_vma(a->task->mm, a->addr);
-	if (vma)
-		r = access_mapped(vma, a);
-	up_read(mmap_sem);
+	down_read(&mm->mmap_sem);
+	vma = find_vma(mm, a->addr);
+	if (vma) {
+		guard_lock(&vma->ptl);
+		r = mm->sim->mmu->access(a);
+		guard_unlock(&vma->ptl);
+	}
+	up_read(&mm->mmap_sem);
 	if (vma)
 		return r;
 	if (!a->kernel) {
@@ -403,8 +381,27 @@ static enum mmu_result access_live(struct mmu_access *a)
 	return MMU_DONE;
 }
 
+/* Live: the same with all the faults that it takes. */
+static enum mmu_result access_live(struct mmu_access *a)
+{
+	enum mmu_result r;
+
+	mark(a->write ? P_user_store : P_user_load);
+	while ((r = try_live(a)) == MMU_FAULT) {
+		int ret = do_page_fault(a->addr, a->write);
+
+		if (!(ret & VM_FAULT_ERROR))
+			continue;
+		a->signal = ret & VM_FAULT_SIGSEGV ? SIGSEGV : SIGBUS;
+		a->fault_addr = a->addr;
+		return MMU_SIGNAL;
+	}
+	return r;
+}
+
 /* Move @len bytes in live mode, page by page: user_access() and copy_user() alike. */
-static struct access_result move_live(u64 addr, void *buf, size_t len, bool write, bool kernel)
+static noinline struct access_result move_live(u64 addr, void *buf, size_t len, bool write,
+						bool kernel)
 {
 	struct access_result res = { 0 };
 	struct mmu_access a = { .task = current, .write = write, .kernel = kernel };
