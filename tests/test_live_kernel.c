@@ -156,7 +156,7 @@ static void own_store(struct worker *w)
 	len = min_t(s64, len, sizeof(buf));
 	memset(buf, 1 + draw(&w->rnd, 255), sizeof(buf));
 	memcpy(w->bytes + pos, buf, len);
-	cr_assert_eq(user_access(w->own_map + pos, buf, len, true).done, len);
+	cr_assert_eq(user_access(w->own_map + pos, buf, len, true).done, (size_t)len);
 }
 
 static void own_load(struct worker *w)
@@ -253,7 +253,7 @@ static void shared_to_own(struct worker *w)
 	n = vfs_read(f, &(struct iov_iter){ .count = len, .user = true, .uaddr = w->own_map + pos },
 		     pos);
 	cr_assert(n >= 0 && n <= len);
-	cr_assert_eq(user_access(w->own_map + pos, w->bytes + pos, n, false).done, n);
+	cr_assert_eq(user_access(w->own_map + pos, w->bytes + pos, n, false).done, (size_t)n);
 }
 
 /*
