@@ -5,7 +5,8 @@
  * draws with rand_r(3) from 64 TiB that start at 0x200000000000. The sanitizer
  * keeps nearly all of that for its shadow memory, and the mapping fails. Here
  * rand_r() draws from the part that is left to programs. Criterion counts in
- * units of 16 MiB and draws again when an address is taken.
+ * units of 16 MiB and draws again when an address is taken. The library must see this one, so it
+ * is not hidden as all else is.
  */
 #include <stdlib.h>
 
@@ -22,7 +23,7 @@
 #define PROGRAM_START 0x550000000000UL
 #define PROGRAM_END 0x568000000000UL
 
-int rand_r(unsigned int *seed)
+__attribute__((visibility("default"))) int rand_r(unsigned int *seed)
 {
 	*seed = *seed * 1103515245 + 12345;
 	return (PROGRAM_START - ARENA_BASE) / ARENA_UNIT +
