@@ -245,12 +245,13 @@ bool walk_set_up(struct explorer *x)
 
 void walk_stuck(struct explorer *x)
 {
+	u32 unfinished, can = walk_enabled(x, &unfinished);
 	char graph[200];
 
 	for (u32 i = 0; i < x->s->nr_sessions; i++) {
 		struct walker *w = &x->walkers[i];
 
-		if (!w->step)
+		if (!w->step || can >> i & 1)
 			continue;
 		w->task->waiting = w->task->at_lock;
 		w->task->wait_mode = w->task->at_mode;

@@ -5,6 +5,9 @@
 #include "daxsim/script/explore_private.h"
 #include "daxsim/sim/check.h"
 
+/* Points: with others left out, a session may wait for one of them in a loop, for ever. */
+#define ENDLESS (2 * EXPLORE_MAX_EVENTS)
+
 /* A schedule to try. */
 struct candidate {
 	struct chunk chunks[MAX_CHUNKS];
@@ -25,14 +28,14 @@ static bool walk_chunk(struct explorer *x, unsigned int session, u32 count)
 	struct explore_event e;
 	u32 from = w->total;
 
-	while (w->total - from < count && can_step(x, session))
+	while (w->total - from < count && w->total < ENDLESS && can_step(x, session))
 		walk_step(x, session, &e);
 	return can_step(x, session);
 }
 
 /*
  * Run a schedule, and after it whoever took part to the end. Returns whether
- * the finding shows; x->chunks then says how it went.
+ * all come to an end, or stop, and the finding shows; x->chunks then says how it went.
  */
 static bool shows(struct explorer *x, const struct candidate *c, int inv, u32 *preemptions)
 {
@@ -52,7 +55,8 @@ static bool shows(struct explorer *x, const struct candidate *c, int inv, u32 *p
 		went_on = false;
 		for (u32 i = 0; i < x->s->nr_sessions; i++)
 			if (part >> i & 1 && can_step(x, i)) {
-				walk_chunk(x, i, UINT32_MAX);
+				if (walk_chunk(x, i, UINT32_MAX))
+					return false;
 				went_on = true;
 			}
 	}
