@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "daxsim/script/explore_scenario.h"
 #include "daxsim/script/report.h"
 
 /* The document about one trial, or about none. */
@@ -71,9 +72,9 @@ Test(report_json, nothing)
 Test(report_json, clean)
 {
 	static const char *const keys[] = { "file", "scenario", "variant", "ok", "expected_bugs",
-					    "why", "mmus", "schedules", "observation" };
-	static const char *const schedule_keys[] = { "schedule", "violations", "events", "failure",
-						     "damage", "disagreement" };
+					    "why", "mmus", "schedules", "explored", "observation" };
+	static const char *const schedule_keys[] = { "schedule", "replay", "violations", "events",
+						     "failure", "damage", "disagreement" };
 	struct mmu_ops twin = soft_mmu;
 	const struct mmu_ops *const mmus[] = { &soft_mmu, &twin };
 	struct trial t = { .s = parse_text("scenario quiet\nfs ext2 -p3\nsetup { create f }\n"
@@ -108,11 +109,37 @@ Test(report_json, clean)
 	part = json_array_get(part, 0);
 	expect_keys(part, schedule_keys, ARRAY_SIZE(schedule_keys));
 	cr_expect(is_null(part, "schedule"));
+	cr_expect(is_null(part, "replay"));
+	cr_expect(is_null(result, "explored"));
 	cr_expect(is_null(part, "failure"));
 	cr_expect(is_null(part, "damage"));
 	cr_expect(is_null(part, "disagreement"));
 	cr_expect_eq(json_array_size(json_object_get(part, "violations")), 0);
 	cr_expect_eq(int_at(part, "events"), (s64)execution_of(&t, 0)->trace.nr);
+	json_decref(doc);
+	end_trial(&t);
+}
+
+/* What exploration found comes with the words that bring it back. */
+Test(report_json, explored)
+{
+	struct trial t;
+	json_t *doc, *result, *part;
+
+	run_text(&t, "scenario leak\nfs ext2 expect bug leak-past-eof\nexplore all\n"
+		 "setup { create f; truncate f 8k; mmap m f 0 8k shared }\n"
+		 "session fault { step store { mwrite m 4k 8 = 8 or SIGBUS } }\n"
+		 "session trunc { step shrink { truncate f 0 } }\n");
+	cr_assert(t.v.ok, "%s", t.v.why);
+	doc = document(&t, NULL);
+	result = json_array_get(json_object_get(doc, "results"), 0);
+	part = json_object_get(result, "explored");
+	cr_expect_eq(int_at(part, "classes"), (s64)t.v.explored->result.classes);
+	cr_expect_eq(int_at(part, "executions"), (s64)t.v.explored->result.executions);
+	cr_expect(json_is_true(json_object_get(part, "complete")));
+	cr_expect_str_eq(string_at(part, "guarantee"), t.v.explored->result.guarantee);
+	part = json_array_get(json_object_get(result, "schedules"), 0);
+	cr_expect_str_eq(string_at(part, "replay"), "store@truncate_mutex shrink store");
 	json_decref(doc);
 	end_trial(&t);
 }

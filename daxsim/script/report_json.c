@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daxsim/script/explore_scenario.h"
+#include "daxsim/script/replay.h"
 #include "daxsim/script/report.h"
 
 /*
@@ -43,6 +45,35 @@ static json_t *findings_to_json(const struct execution *x)
 	return list;
 }
 
+/* The words for --schedule; NULL for the sessions one after the other. */
+static json_t *words_to_json(const struct schedule_verdict *sv)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *to = sv->schedule ? open_memstream(&text, &size) : NULL;
+	json_t *json;
+
+	if (to) {
+		if (sv->found)
+			trace_print_schedule(&sv->x[0].trace, to);
+		else
+			schedule_print(sv->schedule, to);
+		fclose(to);
+	}
+	json = text_to_json(text);
+	free(text);
+	return json;
+}
+
+static json_t *explored_to_json(const struct exploration *x)
+{
+	if (!x)
+		return json_null();
+	return json_pack("{s:I, s:I, s:b, s:s}", "classes", (json_int_t)x->result.classes,
+			 "executions", (json_int_t)x->result.executions, "complete",
+			 x->result.complete, "guarantee", x->result.guarantee);
+}
+
 static json_t *schedules_to_json(const struct verdict *v)
 {
 	json_t *list = json_array();
@@ -52,8 +83,9 @@ static json_t *schedules_to_json(const struct verdict *v)
 		const struct execution *x = &sv->x[0];
 
 		json_array_append_new(
-			list, json_pack("{s:s?, s:o, s:i, s:o, s:o, s:s?}", "schedule",
-					sv->schedule ? sv->schedule->name : NULL, "violations",
+			list, json_pack("{s:s?, s:o, s:o, s:i, s:o, s:o, s:s?}", "schedule",
+					sv->schedule ? sv->schedule->name : NULL, "replay",
+					words_to_json(sv), "violations",
 					findings_to_json(x), "events", (int)x->trace.nr, "failure",
 					text_to_json(x->failure), "damage",
 					text_to_json(x->damage), "disagreement",
@@ -78,11 +110,12 @@ json_t *verdict_to_json(const struct verdict *v)
 
 	for (unsigned int i = 0; i < v->nr_mmus; i++)
 		json_array_append_new(mmus, json_string(v->mmus[i]->name));
-	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:{s:s?, s:i, s:i}}",
+	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:{s:s?, s:I, s:I}}",
 			 "file", text_to_json(v->scenario->path), "scenario", v->scenario->name,
 			 "variant", v->variant->text, "ok", v->ok, "expected_bugs",
 			 bugs_to_json(v->variant), "why", text_to_json(v->why), "mmus", mmus,
-			 "schedules", schedules_to_json(v), "observation", "invariant",
+			 "schedules", schedules_to_json(v), "explored",
+			 explored_to_json(v->explored), "observation", "invariant",
 			 v->shown < 0 ? NULL : invariant_table[v->shown].name, "seen",
-			 (int)v->shown_in, "of", (int)v->shown_of);
+			 (json_int_t)v->shown_in, "of", (json_int_t)v->shown_of);
 }
