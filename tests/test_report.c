@@ -141,6 +141,34 @@ Test(report, unexpected_bug)
 		   "0 passed, 1 failed\n");
 }
 
+/* The command is there to be copied into a shell. */
+Test(report, replay_is_quoted)
+{
+	static const struct {
+		const char *path, *want;
+	} paths[] = {
+		{ "a/b-c_1.scn", " a/b-c_1.scn\n" },
+		{ "my file.scn", " 'my file.scn'\n" },
+		{ "it's $HOME.scn", " 'it'\\''s $HOME.scn'\n" },
+		{ "-o.scn", " ./-o.scn\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		struct trial t;
+		char *text, *replay;
+
+		run_text(&t, "scenario leak\nfs ext2\n" LEAKY);
+		t.s->path = paths[i].path;
+		text = print_report(&t, false, false, NULL);
+		replay = strstr(text, "--schedule 'store@truncate_mutex shrink store'");
+		cr_assert_not_null(replay, "%s", text);
+		replay += strlen("--schedule 'store@truncate_mutex shrink store'");
+		cr_expect_eq(strncmp(replay, paths[i].want, strlen(paths[i].want)), 0, "%s", replay);
+		free(text);
+		end_trial(&t);
+	}
+}
+
 /* No schedule is to blame for what none of them did. */
 Test(report, missing_bug)
 {

@@ -133,7 +133,7 @@ Test(simplify, wrong_result)
 	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 2);
 	struct walked *w = ready(s);
 
-	simplify(&w->x, &f, -1);
+	simplify(&w->x, &f, GOAL_RESULT);
 	cr_expect_eq(f.nr_chunks, 2, "%u chunks", f.nr_chunks);
 	cr_expect_eq(f.preemptions, 0);
 	cr_expect_not(takes_part(&f, 0));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daxsim/cli/cli.h"
@@ -22,9 +23,14 @@ struct options {
 	bool outcomes;
 	u64 budget;
 	bool trace;
+	bool verbose;
+	bool quiet;
 	bool json;
 	char **paths;		/* ends with NULL */
+	bool many;		/* they are more than one file */
 };
+
+#define BUDGET_OF_MANY 50000	/* executions: a second or so each */
 
 struct run_all {
 	const struct options *o;
@@ -45,7 +51,13 @@ static const struct argp_option option_table[] = {
 	{ "outcomes", 'o', NULL, 0,
 	  "explore: list the distinct ends of executions, each with a witness", 0 },
 	{ "budget", 'b', "N", 0,
-	  "executions a strategy may take before a cheaper one follows (2000000)", 0 },
+	  "executions a strategy may take before a cheaper one follows (2000000; 50000 for each "
+	  "of many files)", 0 },
+	{ "verbose", 'v', NULL, 0,
+	  "explore: print every finding with what it means and a timeline (the default for one file)",
+	  0 },
+	{ "quiet", 'q', NULL, 0,
+	  "explore: of what passes, print only what it shows (the default for many files)", 0 },
 	{ "trace", 't', NULL, 0, "print every execution, point by point", 0 },
 	{ "json", 'j', NULL, 0, "one JSON document instead of TAP", 0 },
 	{ 0 },
@@ -80,6 +92,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->budget = strtoull(arg, &end, 10);
 		if (*end || !o->budget)
 			argp_error(state, "--budget takes a number of executions, not '%s'", arg);
+		break;
+	case 'v':
+		o->verbose = true;
+		break;
+	case 'q':
+		o->quiet = true;
 		break;
 	case 't':
 		o->trace = true;
@@ -125,8 +143,11 @@ static int run_file(const char *path, void *data)
 	report_scenario(rep, s);
 	for (; v && status <= EXIT_FAILED; v = v->next) {
 		struct verdict verdict;
+		struct variant own = *v;
 
-		judge_as(s, v, &how, &verdict);
+		/* What a scenario says of its variants it says of what it lets them do. */
+		own.survey = o->no_schedules && !o->fs.nr && !s->explore.wanted;
+		judge_as(s, &own, &how, &verdict);
 		if (verdict.interrupted) {
 			/* What was found so far is worth telling. */
 			if (verdict.explored)
@@ -148,6 +169,18 @@ out:
 	return status;
 }
 
+/* One file is looked into, many are gone through. */
+static enum report_detail choose_detail(const struct options *o)
+{
+	if (o->verbose)
+		return REPORT_FULL;
+	if (o->quiet)
+		return REPORT_BRIEF;
+	if (!o->no_schedules)
+		return REPORT_USUAL;
+	return o->many ? REPORT_BRIEF : REPORT_FULL;
+}
+
 static int run(const char *command, const char *doc, struct options *o, int argc, char **argv)
 {
 	const struct argp argp = {
@@ -156,14 +189,19 @@ static int run(const char *command, const char *doc, struct options *o, int argc
 	};
 	struct run_all all = { .o = o };
 	char name[40];
+	struct stat st;
 	int status;
 
 	snprintf(name, sizeof(name), "daxsim %s", command);
 	argv[0] = name;
 	o->nr_mmus = choose_mmus("both", o->mmus);
 	argp_parse(&argp, argc, argv, 0, NULL, o);
+	o->many = o->paths[1] || (!stat(o->paths[0], &st) && S_ISDIR(st.st_mode));
+	if (!o->budget && o->no_schedules && o->many)
+		o->budget = BUDGET_OF_MANY;
 	catch_interrupts();
 	report_begin(&all.rep, stdout, o->json, o->trace);
+	all.rep.detail = choose_detail(o);
 	status = for_each_scenario(command, o->paths, run_file, &all);
 	report_end(&all.rep, status == EXIT_BAD_INPUT	? "bad input" :
 			     status == EXIT_INTERRUPTED ? "interrupted" :
@@ -185,6 +223,8 @@ int cmd_explore(int argc, char **argv)
 
 	return run("explore",
 		   "Run the sessions of scenarios in all interleavings, or as --strategy says, without "
-		   "their schedules. What is found is replayed in every MMU. Prints what daxsim run "
-		   "prints.", &o, argc, argv);
+		   "their schedules. What is found is replayed in every MMU, and told with the simplest "
+		   "way to it. A scenario that does not say explore by itself speaks of its schedules: a "
+		   "bug it expects must be found, but what else is found does not fail it.", &o, argc,
+		   argv);
 }

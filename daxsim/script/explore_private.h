@@ -24,6 +24,10 @@ struct explorer {
 	struct exploration *out;
 	struct explore_limits limits;
 	double begun;			/* the strategy at hand, seconds */
+	const struct explore_request *how;
+	bool estimated;			/* and the estimate was printed */
+	bool reached[NR_POINTS];	/* by any session in any execution */
+	u64 end;			/* GOAL_END: the end_hash() to come to */
 	struct machine m;
 	struct machine names;		/* the machine's tables as they were saved */
 	struct snapshot snapshot;
@@ -43,7 +47,6 @@ struct explorer {
 	bool matched;
 };
 
-
 /* The interface of the explorer, struct explore_program; @data is a struct explorer. */
 void walk_reset(void *data);
 u32 walk_enabled(void *data, u32 *unfinished);
@@ -60,14 +63,42 @@ bool walk_helper(struct explorer *x, const struct cmd *cmds);
 void walk_stuck(struct explorer *x);
 
 /**
+ * walk_finals() - run the commands of the final conditions that apply to the variant
+ * @so: set to those that came to what they ask for, bit per final
+ *
+ * Return: false if one of them waits for ever.
+ */
+bool walk_finals(struct explorer *x, u32 *so);
+
+/** end_hash() - what commands came to and what is left behind, in one number */
+u64 end_hash(struct explorer *x, bool stuck);
+
+/**
  * simplify() - make the schedule of a finding as simple as it gets
  * @x: the explorer, with its machine saved
  * @f: the finding
- * @inv: enum invariant that must go on showing, or -1: a command's wrong result
+ * @goal: what must go on showing
  *
  * Sessions that are not needed are left out; then parts of one session are put
- * together as long as the same thing shows with fewer preemptions.
+ * together as long as the same thing shows with fewer preemptions. What stands at the
+ * end is a matter of all sessions.
  */
-void simplify(struct explorer *x, struct explore_finding *f, int inv);
+void simplify(struct explorer *x, struct explore_finding *f, int goal);
+
+/** record_course() - follow the schedule of a finding once more and note what it comes to */
+void record_course(struct explorer *x, struct explore_finding *f);
+
+/**
+ * let_run_on() - make a schedule, which has just been followed, end with a session that was stopped
+ *
+ * It is not told where to stop any more, so that a replay shows whether it ever does.
+ */
+void let_run_on(struct explorer *x, struct explore_finding *f);
+
+/** explore_progress() - how far it is, for a terminal; called every few thousand executions */
+void explore_progress(struct explorer *x, const struct explore_result *r);
+
+/** explore_seconds() - on a clock that only goes forward */
+double explore_seconds(void);
 
 #endif

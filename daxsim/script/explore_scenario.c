@@ -20,6 +20,7 @@ static void on_violation(void *data, enum invariant inv, const char *text)
 	memcpy(x->texts[inv], text, strlen(text) + 1);
 }
 
+/* The fewest preemptions, and of those the fewest parts. */
 static void keep(struct explorer *x, struct explore_finding *f, const char *text,
 		 const struct explore_run *run)
 {
@@ -35,11 +36,16 @@ static void keep(struct explorer *x, struct explore_finding *f, const char *text
 	memcpy(f->chunks, x->chunks, x->nr_chunks * sizeof(*f->chunks));
 }
 
+u64 end_hash(struct explorer *x, bool stuck)
+{
+	return x->results + (stuck ? 1 : state_hash(&x->m.sim));
+}
+
 /* Which end this execution came to, and by which schedule the first that did. */
 static void count_outcome(struct explorer *x, const struct explore_run *run, bool stuck)
 {
 	struct exploration *out = x->out;
-	u64 hash = x->results + (stuck ? 1 : state_hash(&x->m.sim));
+	u64 hash = end_hash(x, stuck);
 	struct explore_outcome *o = out->outcomes;
 
 	while (o < out->outcomes + out->nr_outcomes && o->hash != hash)
@@ -56,38 +62,66 @@ static void count_outcome(struct explorer *x, const struct explore_run *run, boo
 	keep(x, &o->witness, "", run);
 }
 
+bool walk_finals(struct explorer *x, u32 *so)
+{
+	u32 bit = 1;
+
+	*so = 0;
+	for (const struct final *f = x->s->finals; f; f = f->next, bit <<= 1) {
+		if (!final_applies(f, x->v))
+			continue;
+		if (!walk_helper(x, f->cmds))
+			return false;
+		if (x->matched)
+			*so |= bit;
+	}
+	return true;
+}
+
+/* What the final conditions say of an execution that came to rest. */
+static void judge_end(struct explorer *x, const struct explore_run *run)
+{
+	struct exploration *out = x->out;
+	unsigned int index = 0;
+	u32 so;
+
+	/* A class that chance comes to again does not count again. */
+	if (!walk_finals(x, &so))
+		return;
+	out->finals_run += run->number > 0;
+	for (const struct final *f = x->s->finals; f; f = f->next, index++) {
+		out->finals[index] += so >> index & 1 && run->number;
+		if (x->v->expect == EXPECT_CLEAN && !x->v->survey && final_applies(f, x->v) &&
+		    final_forbids(x->s, index, so))
+			keep(x, &out->against[index], "", run);
+	}
+}
+
 /* The end of an execution: what must hold at rest, and the final conditions. */
 static bool visit(void *ctx, const struct explore_run *run)
 {
 	struct explorer *x = ctx;
-	unsigned int index = 0;
-	bool stuck = run->deadlock || run->bounded;
 
 	if (run->deadlock)
 		walk_stuck(x);
 	else if (run->bounded)
-		check_report(x->m.sim.check, INV_DEADLOCK, "a session passes %d accesses and does not end",
-			     EXPLORE_MAX_EVENTS);
+		keep(x, &x->out->endless, "", run);
 	else
 		check_quiescent(x->m.sim.check);
 	x->judging = false;
 	if (x->limits.outcomes)
-		count_outcome(x, run, stuck);
-	for (const struct final *f = x->s->finals; f && !stuck; f = f->next, index++) {
-		stuck = !walk_helper(x, f->cmds);
-		x->out->finals[index] += x->matched && !stuck && run->number;
-	}
-	/* A class that chance comes to again does not count again. */
-	x->out->finals_run += !stuck && run->number;
+		count_outcome(x, run, run->deadlock || run->bounded);
+	if (!run->deadlock && !run->bounded)
+		judge_end(x, run);
 	for (int i = 0; i < NR_INVARIANTS; i++)
 		if (x->seen >> i & 1)
 			keep(x, &x->out->findings[i], x->texts[i], run);
 	if (x->mismatch[0])
 		keep(x, &x->out->mismatch, x->mismatch, run);
-	return true;
+	return x->out->result.executions < x->limits.executions;
 }
 
-static double seconds(void)
+double explore_seconds(void)
 {
 	struct timespec t;
 
@@ -95,20 +129,13 @@ static double seconds(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* Called every few thousand executions. */
+/* Executions that are cut short are not visited, but count. */
 static bool progress(void *ctx, const struct explore_result *r)
 {
 	struct explorer *x = ctx;
-	FILE *to = x->limits.progress;
-	double took = seconds() - x->begun;
-	int bugs = 0;
 
-	for (int i = 0; i < NR_INVARIANTS; i++)
-		bugs += x->out->findings[i].classes > 0;
-	if (to)
-		fprintf(to, "\r%s %s: %llu classes, %llu executions, %.0f/s, %d kinds of violation ",
-			x->s->name, x->v->text, (unsigned long long)r->classes,
-			(unsigned long long)r->executions, r->executions / took, bugs);
+	if (x->limits.progress)
+		explore_progress(x, r);
 	return r->executions < x->limits.executions;
 }
 
@@ -126,9 +153,11 @@ static int search(struct explorer *x, const struct explore_program *program,
 	bool too_many;
 	int err;
 
-	x->begun = seconds();
+	x->begun = explore_seconds();
+	x->how = how;
+	x->estimated = false;
 	err = explore(program, &o, r);
-	x->out->seconds += seconds() - x->begun;
+	x->out->seconds += explore_seconds() - x->begun;
 	if (x->limits.progress)
 		fputs("\r\033[K", x->limits.progress);
 	too_many = !r->complete && r->executions >= x->limits.executions;
@@ -149,9 +178,45 @@ static int climb(struct explorer *x, const struct explore_program *program,
 
 	if (how->strategy != EXPLORE_DPOR)
 		return done;
-	for (size_t i = 0; i < ARRAY_SIZE(ladder) && !done && !(stop && *stop); i++)
+	x->out->too_many = !done;
+	for (size_t i = 0; i < ARRAY_SIZE(ladder) && !done && !(stop && *stop); i++) {
+		if (x->limits.progress)
+			fprintf(x->limits.progress, "%s %s: more than %llu executions; going on with %s\n",
+				x->s->name, x->v->text, (unsigned long long)x->limits.executions,
+				i ? "PCT" : "at most 3 preemptions");
 		done = search(x, program, &ladder[i]);
+	}
 	return done;
+}
+
+/* Nobody can take in more than the simplest way to each thing that was found. */
+static void simplify_all(struct explorer *x)
+{
+	struct exploration *out = x->out;
+
+	for (int i = 0; i < NR_INVARIANTS; i++)
+		if (out->findings[i].classes && i != INV_LOCK_ORDER) {
+			simplify(x, &out->findings[i], i);
+			record_course(x, &out->findings[i]);
+		}
+	if (out->mismatch.classes) {
+		simplify(x, &out->mismatch, GOAL_RESULT);
+		record_course(x, &out->mismatch);
+	}
+	for (int i = 0; i < MAX_FINALS; i++)
+		if (out->against[i].classes) {
+			simplify(x, &out->against[i], GOAL_FINAL + i);
+			record_course(x, &out->against[i]);
+		}
+	if (out->endless.classes) {
+		record_course(x, &out->endless);
+		let_run_on(x, &out->endless);
+	}
+	for (u32 i = 0; i < out->nr_outcomes; i++) {
+		x->end = out->outcomes[i].hash;
+		simplify(x, &out->outcomes[i].witness, GOAL_END);
+		record_course(x, &out->outcomes[i].witness);
+	}
 }
 
 int explore_scenario(const struct scenario *s, const struct variant *v,
@@ -192,11 +257,9 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 	x->m.sim.lockdep = NULL;
 	if (lockdep)
 		out->lock_report = lockdep_take_report(lockdep);
-	for (int i = 0; i < NR_INVARIANTS && err >= 0; i++)
-		if (out->findings[i].classes && i != INV_LOCK_ORDER)
-			simplify(x, &out->findings[i], i);
-	if (out->mismatch.classes && err >= 0)
-		simplify(x, &out->mismatch, -1);
+	memcpy(out->reached, x->reached, sizeof(out->reached));
+	if (err >= 0)
+		simplify_all(x);
 	if (err == -EUCLEAN)
 		snprintf(why, sizeof(why), "bug of daxsim: event %lld came out differently in a replay",
 			 (long long)out->result.diverged);
@@ -237,7 +300,8 @@ struct schedule *finding_schedule(const struct scenario *s, const struct explore
 			session = session->next;
 		all->entries[i] = (struct sched_entry){
 			.type = ENTRY_COUNT, .session = (struct session *)session,
-			.count = f->chunks[i].count, .until = -1, .until_lock = -1, .blocks_on = -1,
+			.count = f->chunks[i].count, .course = f->course[i],
+			.until = -1, .until_lock = -1, .blocks_on = -1,
 			.next = i + 1 < f->nr_chunks ? &all->entries[i + 1] : NULL,
 		};
 	}

@@ -18,6 +18,13 @@ struct chunk {
 	u32 count;
 };
 
+/* What a schedule shows: an enum invariant, or one of these; GOAL_FINAL plus the index of a final. */
+enum {
+	GOAL_RESULT = NR_INVARIANTS,		/* a command came to something else */
+	GOAL_FINAL,				/* an end that the final rules out */
+	GOAL_END = GOAL_FINAL + MAX_FINALS,	/* some end */
+};
+
 /* Something that went wrong in some executions. */
 struct explore_finding {
 	u64 classes;		/* that showed it */
@@ -25,6 +32,7 @@ struct explore_finding {
 	u32 preemptions;	/* the fewest */
 	u32 nr_chunks;
 	struct chunk chunks[MAX_CHUNKS];
+	u64 course[MAX_CHUNKS];	/* struct course after each chunk: what a replay must come to */
 };
 
 /* How long it may take. */
@@ -50,8 +58,12 @@ struct exploration {
 	struct explore_result result;	/* of the last strategy; executions of all */
 	struct explore_finding findings[NR_INVARIANTS];
 	struct explore_finding mismatch;	/* a command came to something else */
+	struct explore_finding endless;	/* a session was stopped after EXPLORE_MAX_EVENTS accesses */
 	u64 finals[MAX_FINALS];		/* classes in which its commands came to what they ask for */
 	u64 finals_run;			/* classes that got as far */
+	struct explore_finding against[MAX_FINALS];	/* what a final of a clean variant rules out */
+	bool reached[NR_POINTS];	/* by any session in any execution */
+	bool too_many;			/* "all" took more than the budget: what came after it counts */
 	struct explore_outcome outcomes[MAX_OUTCOMES];
 	u32 nr_outcomes;
 	u64 other_outcomes;		/* classes that came to further ones */

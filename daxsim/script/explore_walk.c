@@ -2,18 +2,9 @@
 /* A scenario as a program for the explorer: sessions are its threads, accesses its events. */
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "daxsim/script/explore_private.h"
 #include "daxsim/sim/check.h"
-
-/* Sessions come to their results in any order: add them up. */
-static void note_result(struct explorer *x, const struct cmd *cmd, const struct outcome *out)
-{
-	u64 hash = XXH3_64bits_withSeed(out->data, out->nr_data, (u64)(uintptr_t)cmd);
-
-	x->results += XXH3_64bits_withSeed(&(s64[]){ out->ret, out->signal }, 2 * sizeof(s64), hash);
-}
 
 static void run_commands(struct explorer *x, const struct cmd *cmd)
 {
@@ -22,7 +13,7 @@ static void run_commands(struct explorer *x, const struct cmd *cmd)
 
 		machine_command(&x->m, cmd, &out);
 		if (x->limits.outcomes && x->judging)
-			note_result(x, cmd, &out);
+			x->results += outcome_hash(cmd, &out);
 		if (!outcome_matches(cmd, &out)) {
 			x->matched = false;
 			if (x->judging && !x->mismatch[0]) {
@@ -58,9 +49,9 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 	struct explorer *x = data;
 	struct walker *w;
 
-	(void)id;
 	if (t == x->helper)
 		return false;
+	x->reached[id] = true;
 	w = &x->walkers[t->id - 1];	/* the helper is task 0 */
 	if (kind == P_MARK) {
 		w->passed++;

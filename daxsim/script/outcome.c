@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "daxsim/script/machine.h"
 
@@ -199,4 +200,11 @@ const char *result_print(const struct cmd *cmd, char *buf, size_t size)
 			add(&t, " or ");
 	}
 	return buf;
+}
+
+u64 outcome_hash(const struct cmd *cmd, const struct outcome *out)
+{
+	u64 hash = XXH3_64bits_withSeed(out->data, out->nr_data, (u64)(uintptr_t)cmd);
+
+	return XXH3_64bits_withSeed(&(s64[]){ out->ret, out->signal }, 2 * sizeof(s64), hash);
 }

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daxsim/script/explore_scenario.h"
 #include "daxsim/script/replay.h"
+#include "daxsim/script/report_private.h"
+
+typedef unsigned long long ull;	/* for printf */
 
 static const char default_schedule[] = "one after the other";
 
@@ -36,20 +38,48 @@ static void print_mmus(const struct verdict *v, FILE *to)
 		fprintf(to, "%s%s", i ? " = " : "", v->mmus[i]->name);
 }
 
-static void print_outcome(const struct verdict *v, FILE *to)
+static void print_invariants(u64 set, const char *sep, FILE *to)
 {
-	if (v->variant->expect == EXPECT_CLEAN) {
-		fputs("clean", to);
-		return;
-	}
-	fputs("shows", to);
 	for (int i = 0; i < NR_INVARIANTS; i++)
-		if (v->variant->bugs >> i & 1)
-			fprintf(to, " %s", invariant_table[i].name);
+		if (set >> i & 1) {
+			fprintf(to, "%s%s", sep, invariant_table[i].name);
+			sep = " ";
+		}
 }
 
-/* Text of several lines, each after @prefix. */
-static void print_lines(const char *text, const char *prefix, FILE *to)
+static void print_expected(const struct verdict *v, FILE *to)
+{
+	if (v->variant->expect == EXPECT_CLEAN)
+		fputs("clean", to);
+	else
+		print_invariants(v->variant->bugs, "shows ", to);
+}
+
+static u64 explored_bugs(const struct verdict *v)
+{
+	u64 bugs = 0;
+
+	for (int i = 0; i < NR_INVARIANTS && v->explored; i++)
+		bugs |= (u64)(v->explored->findings[i].classes > 0) << i;
+	return bugs;
+}
+
+/* What was expected, and what exploration showed besides. */
+static void print_outcome(const struct verdict *v, FILE *to)
+{
+	u64 bugs = explored_bugs(v);
+
+	if (v->variant->expect == EXPECT_CLEAN && bugs) {
+		print_invariants(bugs, "shows ", to);
+		fputs(", though not in its own schedules", to);
+		return;
+	}
+	print_expected(v, to);
+	if (v->variant->expect == EXPECT_BUG)
+		print_invariants(bugs & ~v->variant->bugs, ", also ", to);
+}
+
+void print_lines(const char *text, const char *prefix, FILE *to)
 {
 	while (text && *text) {
 		size_t len = strcspn(text, "\n");
@@ -59,32 +89,20 @@ static void print_lines(const char *text, const char *prefix, FILE *to)
 	}
 }
 
-/* How a schedule that exploration found goes, by points and exactly. */
-static void print_found(const struct verdict *v, const struct schedule_verdict *sv,
-			const char *prefix, FILE *to)
-{
-	fprintf(to, "%s  ", prefix);
-	trace_print_schedule(&sv->x[0].trace, to);
-	fprintf(to, "\n%s  exactly: ", prefix);
-	schedule_print(sv->schedule, to);
-	for (unsigned int i = 0; i < v->nr_mmus; i++)
-		if (v->mmus[i] == &uffd_mmu && !sv->disagreement)
-			fputs("; confirmed on real page tables", to);
-	fputc('\n', to);
-}
-
 /* What was found, once for each invariant, and the first damage it did. */
-static void print_findings(const struct verdict *v, const char *prefix, FILE *to)
+static void print_findings(const struct report *rep, const struct verdict *v)
 {
+	static const char prefix[] = "# ";
+	FILE *to = rep->to;
 	u64 told = 0;
 
-	for (unsigned int i = 0; i < v->nr_schedules; i++) {
+	for (unsigned int i = 0; i < v->nr_schedules - v->nr_found; i++) {
 		const struct execution *x = &v->schedules[i].x[0];
 
 		for (int inv = 0; inv < NR_INVARIANTS; inv++) {
 			const struct finding *f = &x->findings[inv];
 
-			if (!f->seen || told >> inv & 1 || v->schedules[i].outcome)
+			if (!f->seen || told >> inv & 1)
 				continue;
 			told |= 1ULL << inv;
 			fprintf(to, "%s%s in %s", prefix, invariant_table[inv].name,
@@ -94,16 +112,31 @@ static void print_findings(const struct verdict *v, const char *prefix, FILE *to
 			fprintf(to, ": %s\n", f->text);
 			if (inv == INV_LOCK_ORDER)
 				print_lines(x->lock_report, "#   ", to);
-			if (v->schedules[i].found)
-				print_found(v, &v->schedules[i], prefix, to);
 		}
-		if (x->damage && !v->schedules[i].outcome)
+		if (x->damage)
 			fprintf(to, "%sdamage in %s: %s\n", prefix, schedule_name(&v->schedules[i]),
 				x->damage);
 	}
+	if (v->explored && !v->daxsim_bug)
+		print_explored_findings(rep, v, &told);
 }
 
-static void print_replay(const struct verdict *v, const struct schedule_verdict *sv, FILE *to)
+/* For a shell. */
+static void print_path(const char *path, FILE *to)
+{
+	if (*path == '-')
+		fputs("./", to);
+	if (!strpbrk(path, " \t\n\"'\\$`&|;<>()[]{}*?!#~=%^")) {
+		fputs(path, to);
+		return;
+	}
+	fputc('\'', to);
+	for (; *path; path++)
+		fputs(*path == '\'' ? "'\\''" : (char[]){ *path, '\0' }, to);
+	fputc('\'', to);
+}
+
+void print_replay(const struct verdict *v, const struct schedule_verdict *sv, FILE *to)
 {
 	fprintf(to, "daxsim run --fs '%s'", v->variant->text);
 	if (sv->schedule) {
@@ -114,59 +147,8 @@ static void print_replay(const struct verdict *v, const struct schedule_verdict 
 			schedule_print(sv->schedule, to);
 		fputc('\'', to);
 	}
-	fprintf(to, " %s", v->scenario->path);
-}
-
-/* A cycle of locks that the validator saw, and whether exploration found a way to hang on it. */
-static void print_lock_cycles(const struct verdict *v, const char *prefix, FILE *to)
-{
-	const struct exploration *x = v->explored;
-	const struct explore_finding *f = x ? &x->findings[INV_LOCK_ORDER] : NULL;
-
-	if (!f || !f->classes)
-		return;
-	fprintf(to, "%slock-order over all executions: %s\n%s  ", prefix, f->text, prefix);
-	if (x->findings[INV_DEADLOCK].classes)
-		fprintf(to, "CONFIRMED: %llu classes deadlock\n",
-			(unsigned long long)x->findings[INV_DEADLOCK].classes);
-	else if (x->result.complete)
-		fprintf(to, "not reachable here: none of %s deadlocks; an outer lock guards it, or it "
-			    "takes another session\n", x->result.guarantee);
-	else
-		fprintf(to, "POTENTIAL: no deadlock in what was explored\n");
-	print_lines(x->lock_report, "#   ", to);
-}
-
-/* The results of an execution's sessions, in the order in which they came. */
-static void print_results(const struct trace *tr, FILE *to)
-{
-	const char *sep = "";
-
-	for (size_t i = 0; i < tr->nr; i++)
-		if (tr->events[i].type == EVENT_RESULT && tr->events[i].task &&
-		    tr->events[i].task != TRACE_NO_TASK) {
-			fprintf(to, "%s%s", sep, tr->events[i].text);
-			sep = "; ";
-		}
-	fputs(*sep ? "\n" : "nobody comes to an end\n", to);
-}
-
-static void print_outcomes(const struct verdict *v, const char *prefix, FILE *to)
-{
-	const struct exploration *x = v->explored;
-
-	for (unsigned int i = 0; i < v->nr_schedules; i++) {
-		const struct schedule_verdict *sv = &v->schedules[i];
-
-		if (!sv->outcome)
-			continue;
-		fprintf(to, "%soutcome of %llu: ", prefix, (unsigned long long)sv->outcome->classes);
-		print_results(&sv->x[0].trace, to);
-		print_found(v, sv, prefix, to);
-	}
-	if (x && x->other_outcomes)
-		fprintf(to, "%sother outcomes of %llu\n", prefix,
-			(unsigned long long)x->other_outcomes);
+	fputc(' ', to);
+	print_path(v->scenario->path, to);
 }
 
 static void print_failure(const struct verdict *v, FILE *to)
@@ -176,7 +158,7 @@ static void print_failure(const struct verdict *v, FILE *to)
 	fprintf(to, "  ---\n  message: |\n");
 	print_lines(v->why, "    ", to);
 	fprintf(to, "  expected: ");
-	print_outcome(v, to);
+	print_expected(v, to);
 	fputc('\n', to);
 	if (sv) {
 		fprintf(to, "  schedule: %s\n  replay: ", schedule_name(sv));
@@ -204,6 +186,17 @@ static void print_observation(const struct verdict *v, FILE *to)
 	free(variant);
 }
 
+static void count_explored(struct report *rep, const struct verdict *v)
+{
+	if (!v->explored)
+		return;
+	rep->explored++;
+	rep->classes += v->explored->result.classes;
+	rep->executions += v->explored->result.executions;
+	rep->findings += __builtin_popcountll(explored_bugs(v));
+	rep->seconds += v->explored->seconds;
+}
+
 void report_verdict(struct report *rep, const struct verdict *v)
 {
 	unsigned int given = v->nr_schedules - v->nr_found;
@@ -226,18 +219,22 @@ void report_verdict(struct report *rep, const struct verdict *v)
 	if (given)
 		fprintf(to, ", %u schedule%s", given, given == 1 ? "" : "s");
 	if (v->explored)
-		fprintf(to, ", %s", v->explored->result.guarantee[0] ?
-			v->explored->result.guarantee : "exploration cut short");
+		fprintf(to, ", %s%s", v->explored->result.guarantee[0] ?
+			v->explored->result.guarantee : "exploration cut short",
+			v->explored->too_many ? " instead of all" : "");
 	fputs(")\n", to);
-	if (v->explored)
-		fprintf(to, "# explored %llu classes in %llu executions (%llu cut short), %.0f a second\n",
-			(unsigned long long)v->explored->result.classes,
-			(unsigned long long)v->explored->result.executions,
-			(unsigned long long)v->explored->result.cut,
-			v->explored->result.executions / max_t(double, v->explored->seconds, 1e-9));
-	print_findings(v, "# ", to);
-	print_lock_cycles(v, "# ", to);
-	print_outcomes(v, "# ", to);
+	count_explored(rep, v);
+	if (rep->detail != REPORT_BRIEF || !v->ok) {
+		if (v->explored)
+			fprintf(to, "# explored %llu classes in %llu executions (%llu cut short), %.0f a second\n",
+				(ull)v->explored->result.classes, (ull)v->explored->result.executions,
+				(ull)v->explored->result.cut,
+				v->explored->result.executions /
+					max_t(double, v->explored->seconds, 1e-9));
+		print_findings(rep, v);
+		if (v->explored)
+			print_explored(rep, v);
+	}
 	if (!v->ok)
 		print_failure(v, to);
 	if (rep->trace)
@@ -265,5 +262,9 @@ void report_end(struct report *rep, const char *why)
 		fprintf(rep->to, "Bail out! %s\n", why);
 	else
 		fprintf(rep->to, "1..%u\n", rep->passed + rep->failed);
+	if (rep->explored > 1)
+		fprintf(rep->to, "# explored %u variants: %llu classes in %llu executions, %llu findings (%.1f s)\n",
+			rep->explored, (ull)rep->classes, (ull)rep->executions, (ull)rep->findings,
+			rep->seconds);
 	fprintf(rep->to, "%u passed, %u failed\n", rep->passed, rep->failed);
 }

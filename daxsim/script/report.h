@@ -9,12 +9,25 @@
 
 struct json_t;
 
+/* How much is said of what exploration found. */
+enum report_detail {
+	REPORT_USUAL,		/* each finding with its schedule */
+	REPORT_BRIEF,		/* of variants that pass, only what they show */
+	REPORT_FULL,		/* each finding with what it means, and a timeline */
+};
+
 /* How a run is going, over all scenarios. */
 struct report {
 	FILE *to;
 	bool trace;		/* print every execution's timeline in full */
+	enum report_detail detail;
 	unsigned int passed;
 	unsigned int failed;
+	unsigned int explored;	/* variants, and over all of them: */
+	u64 classes;
+	u64 executions;
+	u64 findings;		/* kinds of violation, added up */
+	double seconds;
 	struct json_t *json;	/* an array of results, or NULL: TAP is printed at once */
 };
 

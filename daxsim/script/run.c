@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daxsim/script/course.h"
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/lockdep.h"
 #include "daxsim/sim/state.h"
@@ -49,6 +50,8 @@ struct run {
 	struct machine m;
 	struct actor actors[MAX_SESSIONS];
 	struct actor helper;		/* runs setup and final commands */
+	struct course course;
+	u64 results;			/* outcome_hash() of the sessions' commands, added up */
 	bool setting_up;
 	bool stop;			/* nothing more can happen: deadlock, error, interrupt */
 	bool collecting;		/* the final's commands decide, not fail */
@@ -59,7 +62,7 @@ struct run {
 /* Keep the first thing that went wrong. Where a bug is expected, that is its damage. */
 __printf(3, 4) static void complain(struct run *r, const struct pos *pos, const char *fmt, ...)
 {
-	bool excused = r->v->expect == EXPECT_BUG && !r->setting_up;
+	bool excused = (r->v->expect == EXPECT_BUG || r->v->survey) && !r->setting_up;
 	char **where = excused ? &r->x->damage : &r->x->failure;
 	char *text;
 	va_list args;
@@ -128,6 +131,8 @@ static void run_commands(struct run *r, const struct cmd *cmd)
 		trace_event(&r->x->trace, EVENT_RESULT, t, 0, "%s = %s", cmd->text, got);
 		matched = outcome_matches(cmd, &out);
 		r->all_matched &= matched;
+		if (t->id)
+			r->results += outcome_hash(cmd, &out);
 		if (out.error[0])
 			reject(r, &cmd->pos, "%s", out.error);
 		else if (!matched && r->noting && !r->x->final_note[0])
@@ -325,6 +330,23 @@ static void check_blocks_on(struct run *r, const struct actor *a, const struct s
 		 blocked ? "waits for " : a->state == STEP_DONE ? "it ended" : "it is held", graph);
 }
 
+/* A schedule that exploration found says what each part of it came to there. */
+static void check_course(struct run *r, const struct actor *a, const struct sched_entry *e)
+{
+	u64 course = course_add(&r->course, &r->x->trace, &r->m.sim, r->results);
+
+	if (!e->course || course == e->course)
+		return;
+	free(r->x->failure);
+	if (asprintf(&r->x->failure,
+		     "bug of daxsim: after %llu points of %s, step %s, the %s MMU has come to something else than the explorer",
+		     (unsigned long long)e->count, a->session->name, a->step->name,
+		     r->m.sim.mmu->name) < 0)
+		r->x->failure = NULL;
+	r->x->off_course = true;
+	r->stop = true;
+}
+
 static void run_entry(struct run *r, const struct sched_entry *e)
 {
 	const struct session *session = e->type == ENTRY_STEP ? e->step->session : e->session;
@@ -359,6 +381,8 @@ static void run_entry(struct run *r, const struct sched_entry *e)
 	go_on(r, a);
 	if (r->stop)
 		return;
+	if (e->type == ENTRY_COUNT)
+		check_course(r, a, e);
 	if (e->blocks_on >= 0)
 		check_blocks_on(r, a, e);
 	if (e->type == ENTRY_STEP && e->until >= 0 && !e->or_end && a->state == STEP_DONE)
@@ -412,8 +436,7 @@ static void run_finals(struct run *r)
 		r->collecting = f->mode != FINAL_ALWAYS || f->condition != FINAL_IF_ANY;
 		r->noting = r->collecting && f->mode == FINAL_ALWAYS;
 		r->all_matched = true;
-		if ((f->condition == FINAL_IF_BUG && r->v->expect != EXPECT_BUG) ||
-		    (f->condition == FINAL_IF_CLEAN && r->v->expect != EXPECT_CLEAN))
+		if (!final_applies(f, r->v))
 			continue;
 		run_helper(r, f->cmds);
 		if (r->all_matched)

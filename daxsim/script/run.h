@@ -14,6 +14,7 @@
 #include "daxsim/sim/trace.h"
 
 struct exploration;
+struct explore_finding;
 struct explore_outcome;
 struct lockdep;
 
@@ -37,6 +38,7 @@ struct execution {
 	char final_note[200];	/* the first command of an always final that came to something else */
 	bool ran_finals;	/* false after a deadlock */
 	bool bad_input;		/* the scenario makes no sense: exit status 2 */
+	bool off_course;	/* it went otherwise than its schedule says: a bug of daxsim */
 	bool interrupted;
 };
 
@@ -62,6 +64,17 @@ void execute_lockdep(const struct scenario *s, const struct variant *v,
 		     struct lockdep *lockdep, const volatile sig_atomic_t *interrupted,
 		     struct execution *x);
 
+/** final_applies() - whether a final condition says anything of a variant */
+bool final_applies(const struct final *f, const struct variant *v);
+
+/**
+ * final_forbids() - whether a final condition rules out that an execution ends so
+ * @s: the scenario
+ * @index: of the final
+ * @so: bit per final: its commands came to what they ask for
+ */
+bool final_forbids(const struct scenario *s, unsigned int index, u32 so);
+
 /** execution_free() - drop what an execution holds */
 void execution_free(struct execution *x);
 
@@ -72,6 +85,9 @@ struct schedule_verdict {
 	const struct schedule *schedule;	/* NULL: sessions one after the other */
 	struct schedule *found;			/* the same, if exploration found it: owned */
 	struct execution x[MAX_MMUS];
+	const struct explore_finding *of;	/* where @found comes from */
+	bool finding;				/* @found shows something that is wrong */
+	u32 against;				/* finals that @found ends against, bit each */
 	const struct explore_outcome *outcome;	/* what it witnesses; or NULL */
 	char *disagreement;			/* the MMUs differ: a bug of daxsim; or NULL */
 };
@@ -93,6 +109,7 @@ struct verdict {
 	bool ok;
 	bool bad_input;
 	bool interrupted;
+	bool daxsim_bug;	/* executions that must be the same were not: nothing else counts */
 	char *why;		/* not ok: in one line */
 	int culprit;		/* index of the schedule to look at, or -1 */
 	int shown;		/* enum invariant that the Observation line names, or -1: none */
@@ -120,8 +137,9 @@ struct judge_how {
  * @how: what to run
  * @verdict: filled in; verdict_free() it
  *
- * Exploration runs in the soft MMU. Each thing it finds becomes one more
- * schedule, which runs in every MMU: so it is confirmed, or daxsim is wrong.
+ * Exploration runs in the soft MMU. The simplest schedule for each thing it finds
+ * runs in every MMU, simplest first: so it is confirmed, or daxsim is wrong. Interrupted,
+ * this still happens to what was found so far.
  */
 void judge_as(const struct scenario *s, const struct variant *v, const struct judge_how *how,
 	      struct verdict *verdict);

@@ -171,6 +171,7 @@ struct sched_entry {
 	const char *blocks_of;		/* the file or process of that lock, or NULL */
 	struct session *session;	/* ENTRY_COUNT */
 	u64 count;
+	u64 course;			/* ENTRY_COUNT: what course_add() must say behind it; 0: anything */
 	struct sched_entry *next;
 };
 
@@ -193,6 +194,7 @@ struct variant {
 	profile_t profile;
 	enum expectation expect;
 	u64 bugs;		/* EXPECT_BUG: bit per enum invariant; each must show */
+	bool survey;		/* what is expected otherwise was said of schedules, and others are run */
 	struct variant *next;
 };
 

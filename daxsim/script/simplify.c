@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Making the schedule of a finding shorter, by trying. */
+/* Making the schedule of a finding shorter, by trying, and noting how it goes. */
 #include <string.h>
 
+#include "daxsim/script/course.h"
 #include "daxsim/script/explore_private.h"
 #include "daxsim/sim/check.h"
 
@@ -37,9 +38,9 @@ static bool walk_chunk(struct explorer *x, unsigned int session, u32 count)
  * Run a schedule, and after it whoever took part to the end. Returns whether
  * all come to an end, or stop, and the finding shows; x->chunks then says how it went.
  */
-static bool shows(struct explorer *x, const struct candidate *c, int inv, u32 *preemptions)
+static bool shows(struct explorer *x, const struct candidate *c, int goal, u32 *preemptions)
 {
-	u32 part = 0, unfinished;
+	u32 part = goal < GOAL_FINAL ? 0 : (1U << x->s->nr_sessions) - 1, unfinished, finals;
 	bool went_on = true;
 
 	walk_reset(x);
@@ -65,36 +66,45 @@ static bool shows(struct explorer *x, const struct candidate *c, int inv, u32 *p
 		walk_stuck(x);
 	else
 		check_quiescent(x->m.sim.check);
-	return inv < 0 ? x->mismatch[0] != 0 : x->seen >> inv & 1;
+	if (goal == GOAL_RESULT)
+		return x->mismatch[0];
+	if (goal < GOAL_FINAL)
+		return x->seen >> goal & 1;
+	x->judging = false;
+	if (goal == GOAL_END)
+		return end_hash(x, unfinished) == x->end;
+	return walk_finals(x, &finals) && final_forbids(x->s, goal - GOAL_FINAL, finals);
 }
 
 /* Take a candidate if it shows the same and is simpler. */
-static bool try(struct explorer *x, struct explore_finding *f, int inv, const struct candidate *c)
+static bool try(struct explorer *x, struct explore_finding *f, int goal, const struct candidate *c)
 {
 	u32 preemptions;
 
-	if (!shows(x, c, inv, &preemptions) || preemptions > f->preemptions ||
+	if (!shows(x, c, goal, &preemptions) || preemptions > f->preemptions ||
 	    (preemptions == f->preemptions && x->nr_chunks >= f->nr_chunks))
 		return false;
 	f->preemptions = preemptions;
 	f->nr_chunks = x->nr_chunks;
 	memcpy(f->chunks, x->chunks, x->nr_chunks * sizeof(*f->chunks));
-	snprintf(f->text, sizeof(f->text), "%s", inv < 0 ? x->mismatch : x->texts[inv]);
+	if (goal < GOAL_FINAL)
+		snprintf(f->text, sizeof(f->text), "%s",
+			 goal == GOAL_RESULT ? x->mismatch : x->texts[goal]);
 	return true;
 }
 
-static bool drop_session(struct explorer *x, struct explore_finding *f, int inv, u8 session)
+static bool drop_session(struct explorer *x, struct explore_finding *f, int goal, u8 session)
 {
 	struct candidate c = { .nr = 0 };
 
 	for (u32 i = 0; i < f->nr_chunks; i++)
 		if (f->chunks[i].session != session)
 			c.chunks[c.nr++] = f->chunks[i];
-	return c.nr && c.nr < f->nr_chunks && try(x, f, inv, &c);
+	return c.nr && c.nr < f->nr_chunks && try(x, f, goal, &c);
 }
 
 /* Put chunk @from where it joins chunk @to of the same session. */
-static bool join(struct explorer *x, struct explore_finding *f, int inv, u32 from, u32 to)
+static bool join(struct explorer *x, struct explore_finding *f, int goal, u32 from, u32 to)
 {
 	struct candidate c = { .nr = 0 };
 
@@ -107,24 +117,56 @@ static bool join(struct explorer *x, struct explore_finding *f, int inv, u32 fro
 		if (i == to && from > to)
 			c.chunks[c.nr++] = f->chunks[from];
 	}
-	return try(x, f, inv, &c);
+	return try(x, f, goal, &c);
 }
 
-static bool simplify_once(struct explorer *x, struct explore_finding *f, int inv)
+static bool simplify_once(struct explorer *x, struct explore_finding *f, int goal)
 {
-	for (u32 i = 0; i < x->s->nr_sessions; i++)
-		if (drop_session(x, f, inv, i))
+	for (u32 i = 0; i < x->s->nr_sessions && goal < GOAL_FINAL; i++)
+		if (drop_session(x, f, goal, i))
 			return true;
 	for (u32 i = 0; i < f->nr_chunks; i++)
 		for (u32 j = i + 2; j < f->nr_chunks; j++)
 			if (f->chunks[i].session == f->chunks[j].session)
-				if (join(x, f, inv, j, i) || join(x, f, inv, i, j))
+				if (join(x, f, goal, j, i) || join(x, f, goal, i, j))
 					return true;
 	return false;
 }
 
-void simplify(struct explorer *x, struct explore_finding *f, int inv)
+void simplify(struct explorer *x, struct explore_finding *f, int goal)
 {
-	while (simplify_once(x, f, inv))
+	while (simplify_once(x, f, goal))
 		;
+}
+
+void record_course(struct explorer *x, struct explore_finding *f)
+{
+	bool outcomes = x->limits.outcomes;
+	struct course c = { 0 };
+	struct trace tr;
+
+	trace_init(&tr);
+	x->limits.outcomes = true;
+	walk_reset(x);
+	x->m.sim.trace = &tr;
+	for (u32 i = 0; i < f->nr_chunks; i++) {
+		walk_chunk(x, f->chunks[i].session, f->chunks[i].count);
+		f->course[i] = course_add(&c, &tr, &x->m.sim, x->results);
+	}
+	x->m.sim.trace = NULL;
+	x->limits.outcomes = outcomes;
+	trace_free(&tr);
+}
+
+void let_run_on(struct explorer *x, struct explore_finding *f)
+{
+	u32 unfinished, able = walk_enabled(x, &unfinished), i = f->nr_chunks;
+
+	while (i && !(able >> f->chunks[i - 1].session & 1))
+		i--;
+	if (!i)
+		return;
+	f->nr_chunks = i;
+	f->chunks[i - 1].count = UINT32_MAX;
+	f->course[i - 1] = 0;
 }

@@ -48,10 +48,20 @@ static void compare_mmus(const struct verdict *v, struct schedule_verdict *sv)
 		sv->disagreement = NULL;
 }
 
-static bool applies(const struct final *f, const struct variant *v)
+bool final_applies(const struct final *f, const struct variant *v)
 {
 	return f->condition == FINAL_IF_ANY ||
 	       (f->condition == FINAL_IF_BUG) == (v->expect == EXPECT_BUG);
+}
+
+bool final_forbids(const struct scenario *s, unsigned int index, u32 so)
+{
+	const struct final *f = s->finals;
+	bool ended_so = so >> index & 1;
+
+	while (index--)
+		f = f->next;
+	return f->mode == FINAL_NEVER ? ended_so : f->mode == FINAL_ALWAYS && !ended_so;
 }
 
 /*
@@ -81,6 +91,9 @@ static u64 count_final(const struct verdict *v, const struct final *f, unsigned 
 		*total += v->explored->finals_run;
 		n += v->explored->finals[index];
 	}
+	for (unsigned int i = v->nr_schedules - v->nr_found; i < v->nr_schedules && *culprit < 0; i++)
+		if (v->schedules[i].against >> index & 1)
+			*culprit = i;
 	return n;
 }
 
@@ -93,9 +106,9 @@ static void judge_finals(struct verdict *v)
 		int culprit = -1;
 		u64 total, n = count_final(v, f, index, &total, &culprit);
 
-		if (!applies(f, v->variant) || !total)
+		if (!final_applies(f, v->variant) || !total)
 			continue;
-		if (f->mode == FINAL_SOMETIMES && !n)
+		if (f->mode == FINAL_SOMETIMES && !n && !v->interrupted)
 			fail(v, culprit, "%s:%u: final sometimes: no execution ended so",
 			     v->scenario->path, f->pos.line);
 		else if (f->mode == FINAL_NEVER && n && !excused)
@@ -115,7 +128,8 @@ static unsigned int count_finding(const struct verdict *v, int inv, int *culprit
 	unsigned int n = 0;
 
 	for (unsigned int i = v->nr_schedules; i-- > 0;)
-		if (v->schedules[i].x[0].findings[inv].seen) {
+		if (v->schedules[i].x[0].findings[inv].seen &&
+		    (!v->schedules[i].found || v->schedules[i].finding)) {
 			n++;
 			*culprit = i;
 		}
@@ -135,10 +149,13 @@ static void judge_findings(struct verdict *v)
 		unsigned int n = count_finding(v, inv, &culprit);
 		bool expected = var->expect == EXPECT_BUG && var->bugs >> inv & 1;
 
-		if (expected && !n)
+		if (expected && !n && v->interrupted)
+			fail(v, -1, "interrupted before expected bug %s showed",
+			     invariant_table[inv].name);
+		else if (expected && !n)
 			fail(v, -1, "expected bug %s, but no %s showed it", invariant_table[inv].name,
 			     v->explored ? "interleaving" : "schedule");
-		else if (n && (var->expect == EXPECT_CLEAN ||
+		else if (n && ((var->expect == EXPECT_CLEAN && !var->survey) ||
 			       (!expected && inv == INV_DEADLOCK && culprit >= 0 &&
 				!v->schedules[culprit].found)))
 			fail(v, culprit, "%s: %s", invariant_table[inv].name,
@@ -169,34 +186,154 @@ static struct schedule_verdict *run_one(struct verdict *v, const struct schedule
 	/* What one MMU made up must not pass for a result of the scenario. */
 	if (!v->interrupted && !v->bad_input && v->nr_mmus == MAX_MMUS)
 		compare_mmus(v, sv);
-	if (sv->disagreement)
+	for (unsigned int i = 0; i < v->nr_mmus; i++)
+		if (sv->x[i].off_course) {
+			v->daxsim_bug = true;
+			fail(v, index, "%s", sv->x[i].failure);
+		}
+	if (sv->disagreement) {
+		v->daxsim_bug = true;
 		fail(v, index, "%s", sv->disagreement);
+	}
 	for (unsigned int i = 0; i < v->nr_mmus; i++)
 		if (sv->x[i].failure)
 			fail(v, index, "%s", sv->x[i].failure);
 	return sv;
 }
 
-/* Run the schedule of a finding in every MMU; @inv: what must show, or -1. */
-static struct schedule_verdict *confirm(struct verdict *v, const struct explore_finding *f,
-					int inv, const volatile sig_atomic_t *interrupted)
+static bool same_schedule(const struct explore_finding *a, const struct explore_finding *b)
 {
-	struct schedule *schedule = finding_schedule(v->scenario, f);
+	bool same = a->nr_chunks == b->nr_chunks;
+
+	for (u32 i = 0; same && i < a->nr_chunks; i++)
+		same = a->chunks[i].session == b->chunks[i].session &&
+		       a->chunks[i].count == b->chunks[i].count;
+	return same;
+}
+
+/*
+ * Run the schedule of a finding in every MMU, unless it ran before. Who waits for the end has
+ * waited for the exploration: this is done in any case.
+ */
+static struct schedule_verdict *replay(struct verdict *v, const struct explore_finding *f)
+{
+	struct schedule *schedule;
 	struct schedule_verdict *sv;
 
-	if (!schedule || v->bad_input || v->interrupted) {
-		free(schedule);
+	for (unsigned int i = v->nr_schedules - v->nr_found; i < v->nr_schedules; i++)
+		if (same_schedule(v->schedules[i].of, f))
+			return &v->schedules[i];
+	/* What was cut off leads elsewhere. */
+	if (v->bad_input || f->nr_chunks == MAX_CHUNKS)
 		return NULL;
-	}
-	sv = run_one(v, schedule, interrupted);
+	schedule = finding_schedule(v->scenario, f);
+	if (!schedule)
+		return NULL;
+	sv = run_one(v, schedule, NULL);
 	sv->found = schedule;
+	sv->of = f;
 	v->nr_found++;
-	for (unsigned int i = 0; i < v->nr_mmus && inv >= 0; i++)
-		if (!sv->x[i].findings[inv].seen && !v->bad_input && !v->interrupted)
-			fail(v, v->nr_schedules - 1,
-			     "bug of daxsim: exploration found %s, but its schedule does not show it in %s",
-			     invariant_table[inv].name, v->mmus[i]->name);
 	return sv;
+}
+
+/* Something that exploration says and a replay must show. */
+struct claim {
+	const struct explore_finding *f;
+	int goal;
+};
+
+static bool shows(const struct verdict *v, const struct execution *x, int goal)
+{
+	if (goal < NR_INVARIANTS)
+		return x->findings[goal].seen;
+	if (goal == GOAL_RESULT)
+		return x->failure;
+	return x->ran_finals && final_forbids(v->scenario, goal - GOAL_FINAL, x->finals);
+}
+
+/* A simpler schedule that was kept for something else may show it as well. */
+static bool confirmed_already(const struct verdict *v, int goal)
+{
+	for (unsigned int i = v->nr_schedules - v->nr_found; i < v->nr_schedules; i++) {
+		bool all = v->schedules[i].finding && goal < NR_INVARIANTS;
+
+		for (unsigned int m = 0; m < v->nr_mmus && all; m++)
+			all = shows(v, &v->schedules[i].x[m], goal);
+		if (all)
+			return true;
+	}
+	return false;
+}
+
+static void confirm(struct verdict *v, const struct claim *c)
+{
+	struct schedule_verdict *sv;
+
+	if (confirmed_already(v, c->goal))
+		return;
+	sv = replay(v, c->f);
+	if (!sv)
+		return;
+	sv->finding = true;
+	if (c->goal >= GOAL_FINAL)
+		sv->against |= 1U << (c->goal - GOAL_FINAL);
+	for (unsigned int i = 0; i < v->nr_mmus; i++) {
+		if (shows(v, &sv->x[i], c->goal) || v->bad_input)
+			continue;
+		v->daxsim_bug = true;
+		fail(v, sv - v->schedules,
+		     "bug of daxsim: exploration found %s, but its schedule does not show it in %s",
+		     c->goal < NR_INVARIANTS ? invariant_table[c->goal].name :
+		     c->goal == GOAL_RESULT ? c->f->text : "an end that a final rules out",
+		     v->mmus[i]->name);
+	}
+}
+
+static int by_simplicity(const void *a, const void *b)
+{
+	const struct claim *c = a, *d = b;
+
+	if (c->f->preemptions != d->f->preemptions)
+		return c->f->preemptions < d->f->preemptions ? -1 : 1;
+	if (c->f->nr_chunks != d->f->nr_chunks)
+		return c->f->nr_chunks < d->f->nr_chunks ? -1 : 1;
+	return c->goal - d->goal;
+}
+
+static void confirm_all(struct verdict *v)
+{
+	struct exploration *x = v->explored;
+	struct claim claims[NR_INVARIANTS + 1 + MAX_FINALS];
+	size_t nr = 0;
+
+	/* A cycle of locks is seen over all executions: no single one shows it. */
+	for (int inv = 0; inv < NR_INVARIANTS; inv++)
+		if (x->findings[inv].classes && inv != INV_LOCK_ORDER)
+			claims[nr++] = (struct claim){ &x->findings[inv], inv };
+	if (x->mismatch.classes && v->variant->expect == EXPECT_CLEAN && !v->variant->survey)
+		claims[nr++] = (struct claim){ &x->mismatch, GOAL_RESULT };
+	for (int i = 0; i < MAX_FINALS; i++)
+		if (x->against[i].classes)
+			claims[nr++] = (struct claim){ &x->against[i], GOAL_FINAL + i };
+	qsort(claims, nr, sizeof(*claims), by_simplicity);
+	for (size_t i = 0; i < nr; i++)
+		confirm(v, &claims[i]);
+}
+
+/*
+ * A session that made more accesses than the explorer follows: a replay, which goes on for far
+ * longer, tells a loop that does not end from much to do.
+ */
+static void judge_endless(struct verdict *v)
+{
+	struct exploration *x = v->explored;
+	struct schedule_verdict *sv = x->endless.classes ? replay(v, &x->endless) : NULL;
+
+	if (!sv || !sv->x[0].findings[INV_DEADLOCK].seen)
+		return;
+	sv->finding = true;
+	if (!x->findings[INV_DEADLOCK].classes)
+		x->findings[INV_DEADLOCK] = x->endless;
 }
 
 static void explore_variant(struct verdict *v, const struct explore_request *request,
@@ -217,15 +354,10 @@ static void explore_variant(struct verdict *v, const struct explore_request *req
 		fail(v, -1, "%s", x->failure);
 		return;
 	}
-	/* A cycle of locks is seen over all executions: no single one shows it. */
-	for (int inv = 0; inv < NR_INVARIANTS; inv++)
-		if (x->findings[inv].classes && inv != INV_LOCK_ORDER)
-			confirm(v, &x->findings[inv], inv, how->interrupted);
-	if (x->mismatch.classes && v->variant->expect == EXPECT_CLEAN)
-		confirm(v, &x->mismatch, -1, how->interrupted);
+	confirm_all(v);
+	judge_endless(v);
 	for (u32 i = 0; i < x->nr_outcomes; i++) {
-		struct schedule_verdict *sv = confirm(v, &x->outcomes[i].witness, -1,
-						      how->interrupted);
+		struct schedule_verdict *sv = replay(v, &x->outcomes[i].witness);
 
 		if (sv)
 			sv->outcome = &x->outcomes[i];
@@ -250,7 +382,7 @@ void judge_as(const struct scenario *s, const struct variant *v, const struct ju
 	      struct verdict *verdict)
 {
 	const struct explore_request *request = how->explore;
-	unsigned int nr = 1 + NR_INVARIANTS + 1 + MAX_OUTCOMES;
+	unsigned int nr = 1 + NR_INVARIANTS + 1 + MAX_FINALS + 1 + MAX_OUTCOMES;
 	bool memory;
 
 	if (!request && s->explore.wanted && !how->only)
@@ -277,8 +409,12 @@ void judge_as(const struct scenario *s, const struct variant *v, const struct ju
 		explore_variant(verdict, request, how);
 	if (verdict->bad_input || (verdict->interrupted && !verdict->explored))
 		return;
-	judge_finals(verdict);
-	judge_findings(verdict);
+	if (!v->survey && !verdict->daxsim_bug)
+		judge_finals(verdict);
+	if (!verdict->daxsim_bug)
+		judge_findings(verdict);
+	if (verdict->interrupted)
+		fail(verdict, -1, "interrupted before all was explored");
 	verdict->ok = !verdict->why;
 }
 

@@ -261,6 +261,23 @@ static int next_choice(struct dpor *d, u32 *depth)
 	return -1;
 }
 
+/*
+ * About which part of the tree is done, taking what each choice still has to try to be as large
+ * as what it has tried. Too large as a rule: later races add to what is to be tried.
+ */
+static double part_explored(const struct dpor *d, u32 depth)
+{
+	double part = 1, done = 0;
+
+	for (u32 i = 0; i <= depth; i++) {
+		const struct choice *c = &d->choices[i];
+
+		part /= __builtin_popcount(c->backtrack);
+		done += part * __builtin_popcount(c->backtrack & c->sleep);
+	}
+	return done;
+}
+
 int explore_dpor(struct explorer *x)
 {
 	struct dpor d = {
@@ -278,6 +295,8 @@ int explore_dpor(struct explorer *x)
 	explorer_rewind(x, 0);
 	extend(&d);
 	while (!x->stop && (thread = next_choice(&d, &depth)) >= 0) {
+		if (x->opt->progress && !(x->res->executions & 63))
+			x->res->explored = part_explored(&d, depth);
 		explorer_rewind(x, depth);
 		x->enabled = d.choices[depth].enabled;
 		/* A thread that some equivalent execution could take here must be enabled. */

@@ -116,6 +116,7 @@ struct explore_result {
 	u64 deadlocks;		/* classes that end in one */
 	u64 bounded;		/* classes with a thread that was stopped after max_events */
 	u64 steps;		/* events executed, replays included */
+	double explored;	/* DPOR: about which part of all executions lies behind it, 0 to 1 */
 	bool complete;		/* the guarantee holds; else somebody stopped it or a thread was bounded */
 	bool uncounted;		/* there are more classes than could be counted */
 	s64 diverged;		/* index of an event that a replay could not repeat; -1: none */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files that print reports share. */
+#ifndef DAXSIM_REPORT_PRIVATE_H
+#define DAXSIM_REPORT_PRIVATE_H
+
+#include "daxsim/script/explore_scenario.h"
+#include "daxsim/script/report.h"
+
+/** print_lines() - text of several lines, each after @prefix */
+void print_lines(const char *text, const char *prefix, FILE *to);
+
+/** print_replay() - the command that runs one schedule of a verdict again */
+void print_replay(const struct verdict *v, const struct schedule_verdict *sv, FILE *to);
+
+/** print_explored_findings() - what exploration found, the simplest first, as far as it is news */
+void print_explored_findings(const struct report *rep, const struct verdict *v, u64 *told);
+
+/** print_explored() - how much was explored, and what it came to over all executions */
+void print_explored(const struct report *rep, const struct verdict *v);
+
+#endif

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What becomes of findings of exploration: each runs once more as a schedule, and must come to
+ * the very same. If it does not, that is no race but a bug of daxsim.
+ */
+#include "tests/scenario_run.h"
+
+#include "daxsim/script/explore_scenario.h"
+
+#define HEAD(fs)                                                                                   \
+	"scenario t\n"                                                                             \
+	"fs " fs "\n"                                                                              \
+	"setup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"
+
+#define LEAK                                                                                       \
+	"session fault { step store { mwrite m 4k 8 0x5a = 8 or SIGBUS } }\n"                      \
+	"session trunc { step shrink { truncate f 0 } }\n"
+
+static const struct explore_request all = { .strategy = EXPLORE_DPOR };
+
+static struct trial explore_in(const char *text, const struct mmu_ops *second,
+			       const volatile sig_atomic_t *interrupted)
+{
+	const struct judge_how how = {
+		.mmus = { &soft_mmu, second }, .nr_mmus = second ? 2 : 1, .explore = &all,
+		.no_schedules = true, .outcomes = true, .interrupted = interrupted,
+	};
+	struct trial t = { .s = parse_text(text) };
+
+	judge_as(t.s, t.s->variants, &how, &t.v);
+	return t;
+}
+
+static u64 shown_by(const struct trial *t, unsigned int schedule)
+{
+	u64 bugs = 0;
+
+	for (int inv = 0; inv < NR_INVARIANTS; inv++)
+		bugs |= (u64)execution_of(t, schedule)->findings[inv].seen << inv;
+	return bugs;
+}
+
+/* One schedule for two things that it shows, and the simplest comes first. */
+Test(confirm, each_schedule_once)
+{
+	struct trial t = explore_in(HEAD("ext2@v10 expect bug foreign-write, leak-past-eof, lost-store")
+				    LEAK "session reuse { pwrite -S 0x77 g 0 4k }\n", NULL, NULL);
+	u64 bugs = 0;
+	u32 chunks = 0;
+
+	cr_expect(t.v.ok, "%s", t.v.why);
+	cr_expect_eq(t.v.nr_found, t.v.nr_schedules);
+	for (unsigned int i = 0; i < t.v.nr_schedules; i++) {
+		const struct schedule_verdict *sv = &t.v.schedules[i];
+
+		for (unsigned int j = 0; j < i; j++)
+			cr_expect(sv->of->nr_chunks != t.v.schedules[j].of->nr_chunks ||
+				  memcmp(sv->of->chunks, t.v.schedules[j].of->chunks,
+					 sv->of->nr_chunks * sizeof(*sv->of->chunks)),
+				  "%u and %u are the same", i, j);
+		if (!sv->finding)
+			continue;
+		cr_expect(shown_by(&t, i) & ~bugs, "%u shows nothing new", i);
+		cr_expect_eq(sv->of->preemptions, 1);
+		cr_expect_geq(sv->of->nr_chunks, chunks);
+		chunks = sv->of->nr_chunks;
+		bugs |= shown_by(&t, i);
+	}
+	cr_expect_eq(bugs, BIT(INV_FOREIGN_WRITE) | BIT(INV_LEAK_PAST_EOF) | BIT(INV_LOST_STORE));
+	end_trial(&t);
+}
+
+/* Every part of every schedule says what it came to, and comes to that again. */
+Test(confirm, the_same_course)
+{
+	struct mmu_ops twin = soft_mmu;
+	struct trial t = explore_in(HEAD("xfs@v11 expect bug leak-past-eof, early-written") LEAK, &twin,
+				    NULL);
+
+	cr_expect(t.v.ok, "%s", t.v.why);
+	cr_expect_gt(t.v.nr_found, 2);
+	for (unsigned int i = 0; i < t.v.nr_schedules; i++)
+		for (const struct sched_entry *e = t.v.schedules[i].found->entries; e; e = e->next)
+			cr_expect_neq(e->course, 0);
+	end_trial(&t);
+}
+
+static void expect_off_course(u32 part, u32 nr_parts)
+{
+	struct scenario *s = parse_text(HEAD("ext4@v11 expect bug leak-past-eof") LEAK);
+	static const struct explore_limits limits = { .executions = 0 };
+	struct exploration *x = calloc(1, sizeof(*x));
+	struct schedule *schedule;
+	struct execution run;
+
+	cr_assert_not_null(x);
+	cr_assert_eq(explore_scenario(s, s->variants, &all, &limits, x), 0, "%s", x->failure);
+	cr_assert_eq(x->findings[INV_LEAK_PAST_EOF].nr_chunks, nr_parts);
+	if (part < nr_parts)
+		x->findings[INV_LEAK_PAST_EOF].course[part] ^= 1;
+	schedule = finding_schedule(s, &x->findings[INV_LEAK_PAST_EOF]);
+	execute(s, s->variants, schedule, &soft_mmu, NULL, &run);
+	cr_expect_eq(run.off_course, part < nr_parts);
+	if (part < nr_parts)
+		cr_expect_not_null(strstr(run.failure, "the soft MMU has come to something else than "
+					  "the explorer"), "%s", run.failure);
+	else
+		cr_expect_null(run.failure);
+	/* What shows behind that is not judged: nobody knows what it is. */
+	cr_expect_eq(run.findings[INV_LEAK_PAST_EOF].seen, part == nr_parts);
+	execution_free(&run);
+	free(schedule);
+	exploration_free(x);
+	free(x);
+	scenario_free(s);
+}
+
+Test(confirm, another_course_is_noticed)
+{
+	for (u32 part = 0; part <= 3; part++)
+		expect_off_course(part, 3);
+}
+
+/* Every PTE it sets is one that may only be read. */
+static int set_pte_read_only(struct vma *vma, u64 page, const struct pte *new)
+{
+	struct pte pte = *new;
+
+	pte.writable = false;
+	return soft_mmu.set_pte(vma, page, &pte);
+}
+
+Test(confirm, a_difference_is_no_race)
+{
+	struct mmu_ops liar = soft_mmu;
+	struct trial t;
+
+	liar.name = "liar";
+	liar.set_pte = set_pte_read_only;
+	t = explore_in(HEAD("ext2@v10 expect bug leak-past-eof")
+		       "session fault { mwrite m 4k 8 0x5a = 8 or SIGBUS; mread m 4k 8 = ... }\n"
+		       "session trunc { truncate f 0 }\n", &liar, NULL);
+	cr_expect_not(t.v.ok);
+	cr_assert_not_null(t.v.why);
+	cr_expect(t.v.daxsim_bug);
+	cr_expect_eq(t.v.shown, -1);
+	cr_expect_not_null(strstr(t.v.why, "bug of daxsim: "), "%s", t.v.why);
+	end_trial(&t);
+}
+
+/* Who breaks a final condition is told, with a schedule of all sessions that ends so. */
+Test(confirm, finals_have_a_witness)
+{
+	struct trial t = explore_in(HEAD("ext2@v11")
+				    "session a { step longer { truncate f 12k } }\n"
+				    "session b { step shorter { truncate f 4k } }\n"
+				    "session c { fiemap g }\n"
+				    "final { stat f = nlink 1 }\n"
+				    "final never { stat f = size 4k }\n", NULL, NULL);
+
+	cr_expect_not(t.v.ok);
+	cr_expect_str_eq(t.v.why, "t.scn:8: final never: 1 of 2 executions ended so");
+	cr_assert_geq(t.v.culprit, 0);
+	cr_expect_eq(t.v.schedules[t.v.culprit].against, 2);
+	cr_expect_eq(t.v.schedules[t.v.culprit].of->preemptions, 0);
+	end_trial(&t);
+
+	t = explore_in(HEAD("ext2@v11")
+		       "session a { truncate f 12k }\nsession b { truncate f 4k }\n"
+		       "final { stat f = size 12k }\n", NULL, NULL);
+	cr_expect_str_eq(t.v.why, "t.scn:6:9: stat f gave size 4096 blocks 0 nlink 1 mtime 3, expected "
+				  "size 12288");
+	cr_expect_geq(t.v.culprit, 0);
+	end_trial(&t);
+
+	t = explore_in(HEAD("ext2@v11")
+		       "session a { truncate f 12k }\nsession b { truncate f 4k }\n"
+		       "final never { stat f = size 8k }\n", NULL, NULL);
+	cr_expect(t.v.ok, "%s", t.v.why);
+	end_trial(&t);
+}
+
+/* A final that is about variants with a bug says nothing of others, and does nothing to them. */
+Test(confirm, finals_of_other_variants)
+{
+	struct trial t = explore_in("scenario t\nfs ext4@v11\n"
+				    "setup { create g; pwrite -S 0x77 g 0 4k; truncate g 0; create f\n"
+				    "truncate f 4k; mmap m f 0 4k shared; inject clear -EIO }\n"
+				    "session user { mwrite m 0 8 0x5a = SIGBUS }\n"
+				    "final if bug { mread m 8 8 = 0x77 }\n", NULL, NULL);
+
+	cr_expect(t.v.ok, "%s", t.v.why);
+	end_trial(&t);
+}
+
+/* More than the explorer follows: a loop that never ends is a finding, much to do is none. */
+Test(confirm, endless_and_long)
+{
+	struct trial t = explore_in("scenario t\nfs ext2@v10 expect bug deadlock\n"
+				    "setup { create f; pwrite f 0 4k; mmap m f 0 4k shared\n"
+				    "inject direct_access short 0 times 100000000 }\n"
+				    "session a { mwrite m 0 8 0x5a }\n", NULL, NULL);
+
+	cr_expect(t.v.ok, "%s", t.v.why);
+	cr_expect_eq(t.v.explored->findings[INV_DEADLOCK].classes, 1);
+	end_trial(&t);
+
+	t = explore_in("scenario t\ndevice 32m\nfs ext2@v11\nsetup { create f }\n"
+		       "session a { pwrite f 0 16m }\n", NULL, NULL);
+	cr_expect(t.v.ok, "%s", t.v.why);
+	cr_expect_eq(t.v.explored->endless.classes, 1);
+	cr_expect_eq(t.v.explored->findings[INV_DEADLOCK].classes, 0);
+	cr_expect_not(t.v.explored->result.complete);
+	end_trial(&t);
+}
+
+/* Who does not want to wait for the rest still wants to see what there is. */
+Test(confirm, interrupted)
+{
+	volatile sig_atomic_t interrupted = 1;
+	struct trial t = explore_in(HEAD("ext2@v11 expect bug leak-past-eof")
+				    "session a { truncate f 0 = -EIO; fiemap f = none }\n" LEAK, NULL,
+				    &interrupted);
+
+	cr_expect_not(t.v.ok);
+	cr_expect(t.v.interrupted);
+	cr_expect_str_eq(t.v.why, "interrupted before expected bug leak-past-eof showed");
+	cr_expect_eq(t.v.explored->result.executions, 1);
+	end_trial(&t);
+
+	t = explore_in("scenario t\nfs ext4@v11 -check-clear-error expect bug stale-data\n"
+		       "setup { create g; pwrite -S 0x77 g 0 4k; truncate g 0; create f\n"
+		       "truncate f 4k; mmap m f 0 4k shared; inject clear -EIO }\n"
+		       "session user { mwrite m 0 8 0x5a = ... }\nsession other { fsync g }\n", NULL,
+		       &interrupted);
+	cr_expect_str_eq(t.v.why, "interrupted before all was explored");
+	cr_assert_geq(t.v.nr_found, 1);
+	cr_expect(execution_of(&t, 0)->findings[INV_STALE_DATA].seen);
+	end_trial(&t);
+}
+
+/* What was said of schedules is no promise about others. */
+Test(confirm, survey)
+{
+	struct trial t = { .s = parse_text(HEAD("ext2@v11") LEAK "final never { stat f = size 0 }\n") };
+	struct judge_how how = {
+		.mmus = { &soft_mmu }, .nr_mmus = 1, .explore = &all, .no_schedules = true,
+	};
+	struct variant v = *t.s->variants;
+
+	judge_as(t.s, &v, &how, &t.v);
+	cr_expect_not(t.v.ok);
+	verdict_free(&t.v);
+
+	v.survey = true;
+	judge_as(t.s, &v, &how, &t.v);
+	cr_expect(t.v.ok, "%s", t.v.why);
+	cr_expect_eq(t.v.shown, INV_LEAK_PAST_EOF);
+	verdict_free(&t.v);
+
+	/* But what is expected must be found. */
+	v.expect = EXPECT_BUG;
+	v.bugs = BIT(INV_STALE_PTE);
+	judge_as(t.s, &v, &how, &t.v);
+	cr_expect_str_eq(t.v.why, "expected bug stale-pte, but no interleaving showed it");
+	end_trial(&t);
+}
