@@ -30,7 +30,7 @@ struct options {
 	bool many;		/* they are more than one file */
 };
 
-#define BUDGET_OF_MANY 50000	/* executions: a second or so each */
+#define BUDGET_OF_MANY 20000	/* executions: a fraction of a second each */
 
 struct run_all {
 	const struct options *o;
@@ -51,7 +51,7 @@ static const struct argp_option option_table[] = {
 	{ "outcomes", 'o', NULL, 0,
 	  "explore: list the distinct ends of executions, each with a witness", 0 },
 	{ "budget", 'b', "N", 0,
-	  "executions a strategy may take before a cheaper one follows (2000000; 50000 for each "
+	  "executions a strategy may take before a cheaper one follows (2000000; 20000 for each "
 	  "of many files)", 0 },
 	{ "verbose", 'v', NULL, 0,
 	  "explore: print every finding with what it means and a timeline (the default for one file)",

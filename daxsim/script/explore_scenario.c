@@ -20,6 +20,12 @@ static void on_violation(void *data, enum invariant inv, const char *text)
 	memcpy(x->texts[inv], text, strlen(text) + 1);
 }
 
+/*
+ * Classes with a session that makes EXPLORE_MAX_EVENTS accesses: each takes as long as dozens of
+ * others, nothing is proven any more, and it is not likely that the next one shows something new.
+ */
+#define MAX_ENDLESS 100
+
 /* The fewest preemptions, and of those the fewest parts. */
 static void keep(struct explorer *x, struct explore_finding *f, const char *text,
 		 const struct explore_run *run)
@@ -118,7 +124,8 @@ static bool visit(void *ctx, const struct explore_run *run)
 			keep(x, &x->out->findings[i], x->texts[i], run);
 	if (x->mismatch[0])
 		keep(x, &x->out->mismatch, x->mismatch, run);
-	return x->out->result.executions < x->limits.executions;
+	return x->out->result.executions < x->limits.executions &&
+	       x->out->endless.classes < MAX_ENDLESS;
 }
 
 double explore_seconds(void)

@@ -44,7 +44,8 @@ static u64 print_shown(const struct report *rep, const struct verdict *v,
 		const struct finding *f = &x->findings[inv];
 		u64 classes = v->explored->findings[inv].classes;
 
-		if (!f->seen || told >> inv & 1)
+		/* Cycles of locks are told over all executions. */
+		if (!f->seen || told >> inv & 1 || (inv == INV_LOCK_ORDER && classes))
 			continue;
 		news |= 1ULL << inv;
 		fprintf(to, PREFIX "%s", invariant_table[inv].name);
@@ -204,10 +205,11 @@ void print_explored(const struct report *rep, const struct verdict *v)
 
 	print_lock_cycles(v, rep->to);
 	print_outcomes(v, rep->to);
-	if (x->endless.classes && !x->findings[INV_DEADLOCK].classes)
-		fprintf(rep->to, PREFIX "in %llu of them a session was stopped after %d accesses; left to "
-				 "itself it ends, but what comes after that was not explored\n",
-			(ull)x->endless.classes, EXPLORE_MAX_EVENTS);
+	if (x->endless.classes)
+		fprintf(rep->to, PREFIX "in %llu classes a session was stopped after %d accesses%s\n",
+			(ull)x->endless.classes, EXPLORE_MAX_EVENTS,
+			x->findings[INV_DEADLOCK].classes ? "" :
+			"; left to itself it ends, but what comes after that was not explored");
 	if (rep->detail == REPORT_FULL && x->result.classes)
 		print_unreached(x, rep->to);
 }
