@@ -17,8 +17,9 @@ static void print_duration(double seconds, FILE *to)
 }
 
 /*
- * How much longer. Chance stops after so many runs. All executions of a tree are an estimate
- * from the part behind it, but never more than the budget; of preemptions only the budget is known.
+ * How much longer. Chance stops after so many runs. What is left of a tree follows from the part
+ * behind it, which looks larger than it is, but is never more than the budget; of preemptions
+ * only the budget is known.
  */
 static void print_left(const struct explorer *x, const struct explore_result *r, double took,
 		       FILE *to)
@@ -29,9 +30,8 @@ static void print_left(const struct explorer *x, const struct explore_result *r,
 	double guess = r->explored > 0 ? took * (1 - r->explored) / r->explored : longest;
 
 	if (guess < longest) {
-		fputs("about ", to);
 		print_duration(guess, to);
-		fputs(" left, ", to);
+		fputs(" or more left, ", to);
 	}
 	if (!draws)
 		fputs("at most ", to);
@@ -52,7 +52,7 @@ void explore_progress(struct explorer *x, const struct explore_result *r)
 		fprintf(to, "\r\033[K%s %s takes long: %llu executions in the first %.0f s, ",
 			x->s->name, x->v->text, (ull)r->executions, took);
 		if (r->explored > 0)
-			fprintf(to, "some %.2g%% of all; ", 100 * r->explored);
+			fprintf(to, "%.2g%% of all or less; ", 100 * r->explored);
 		print_left(x, r, took, to);
 		fprintf(to, ", until the budget of %llu is spent; Ctrl-C shows what was found so far\n",
 			(ull)x->limits.executions);
