@@ -30,9 +30,8 @@ struct dpor {
 
 /* Events that are to come before the step they raced with. */
 struct reversal {
-	u32 first[EXPLORE_THREADS];	/* index of each thread's first event among them; 0: none */
-	u32 initials;			/* threads whose first event depends on no other of them */
-	u32 holders;			/* threads that still have the lock which is asked for */
+	u32 initials;	/* threads whose first event depends on no other of them */
+	u32 holders;	/* threads that still have the lock which is asked for */
 };
 
 static bool after_any(const struct step_taken *s, const struct step_taken *steps,
@@ -45,38 +44,6 @@ static bool after_any(const struct step_taken *s, const struct step_taken *steps
 			return true;
 	}
 	return false;
-}
-
-/* @clock: what happens before the event, as far as it is among these */
-static void add_event(struct reversal *v, unsigned int thread, s16 index, const struct vclock *clock)
-{
-	bool initial = !v->first[thread];
-
-	for (unsigned int t = 0; t < EXPLORE_THREADS && initial; t++)
-		initial = !v->first[t] || clock->of[t] < (s64)v->first[t];
-	if (!v->first[thread])
-		v->first[thread] = index;
-	if (initial)
-		v->initials |= 1U << thread;
-}
-
-static const u8 takes[NR_EXPLORE_KINDS] = {
-	[EXPLORE_LOCK] = 1, [EXPLORE_RLOCK] = 1, [EXPLORE_WAIT] = 1,
-};
-
-/* Threads that have the lock @e asks for, in a mode that is in its way, after one more step. */
-static u32 update_holders(u32 holders, const struct explore_event *e, const struct step_taken *s)
-{
-	bool shared = e->kind[0] == EXPLORE_RLOCK;
-
-	if (s->event.object[0] != e->object[0])
-		return holders;
-	if (s->event.kind[0] == EXPLORE_LOCK || (s->event.kind[0] == EXPLORE_RLOCK && !shared))
-		return holders | 1U << s->thread;
-	if (s->event.kind[0] == EXPLORE_RUNLOCK)
-		return holders & ~(1U << s->thread);
-	/* The thread that drops an exclusive lock need not be the one that took it. */
-	return s->event.kind[0] == EXPLORE_UNLOCK ? 0 : holders;
 }
 
 /* An event that races with some before it: pending, or the last on the stack. */
@@ -102,30 +69,92 @@ struct overtaken {
 	u32 nr;
 };
 
-/* All that follows the step at depth @from and need not come after what is overtaken, then @late. */
-static struct reversal reversal(const struct explorer *x, const struct late_event *late, u32 from,
-				const struct overtaken *o)
+static const u8 takes[NR_EXPLORE_KINDS] = {
+	[EXPLORE_LOCK] = 1, [EXPLORE_RLOCK] = 1, [EXPLORE_WAIT] = 1,
+};
+
+/*
+ * Who still has the lock that @late asks for, of all that comes before it. Going back, the
+ * first thing a thread did to the lock says whether it has it. @clock is set to that of @late.
+ */
+static u32 come_before(const struct explorer *x, const struct late_event *late, u32 from,
+		       const struct overtaken *o, struct vclock *clock)
 {
 	const struct explore_event *e = late->event;
-	struct vclock clock = late->before;
-	struct reversal v = { 0 };
+	struct history_walk w = history_walk(x, e, late->depth);
+	u32 holders = 0, decided = 0;
+	s64 depth;
 
-	clock.of[late->thread]++;
-	if (takes[e->kind[0]])
-		for (u32 i = 0; i < from; i++)
-			v.holders = update_holders(v.holders, e, &x->steps[i]);
-	for (u32 i = from + 1; i < late->depth; i++) {
-		const struct step_taken *s = &x->steps[i];
+	*clock = late->before;
+	clock->of[late->thread]++;
+	while ((depth = history_next(&w, UINT32_MAX)) > (s64)from) {
+		const struct step_taken *s = &x->steps[depth];
+		u32 bit = 1U << s->thread;
 
 		if (after_any(s, x->steps, o->depths, o->nr))
 			continue;
-		add_event(&v, s->thread, s->index, &s->clock);
 		if (comes_before(&s->event, e))
-			vclock_join(&clock, &s->clock);
-		if (takes[e->kind[0]])
-			v.holders = update_holders(v.holders, e, s);
+			vclock_join(clock, &s->clock);
+		if (s->event.object[0] != e->object[0])
+			continue;
+		if (s->event.kind[0] == EXPLORE_UNLOCK) {
+			decided = UINT32_MAX;
+		} else if (s->event.kind[0] == EXPLORE_LOCK ||
+			   (s->event.kind[0] == EXPLORE_RLOCK && e->kind[0] != EXPLORE_RLOCK)) {
+			holders |= bit & ~decided;
+			decided |= bit;
+		} else if (s->event.kind[0] == EXPLORE_RUNLOCK) {
+			decided |= bit;
+		}
 	}
-	add_event(&v, late->thread, clock.of[late->thread], &clock);
+	if (!takes[e->kind[0]])
+		return 0;
+	return holders | (history_holders(x, e, from) & ~decided);
+}
+
+/*
+ * All that follows the step at depth @from and need not come after what is overtaken, then
+ * @late. What a thread does once it has come after that, it does later too; so it is the
+ * first event of each thread that counts.
+ */
+static struct reversal reversal(const struct explorer *x, const struct late_event *late, u32 from,
+				const struct overtaken *o)
+{
+	struct vclock clock;
+	struct reversal v = { .holders = come_before(x, late, from, o, &clock) };
+	const struct vclock *clocks[EXPLORE_THREADS];
+	s16 first[EXPLORE_THREADS];
+	u32 threads = 0;
+
+	for (unsigned int t = 0; t < x->prog->nr_threads; t++) {
+		s64 depth = history_first(x, t, from + 1);
+		const struct step_taken *s;
+
+		if (depth < 0 || depth >= late->depth)
+			continue;
+		s = &x->steps[depth];
+		if (after_any(s, x->steps, o->depths, o->nr))
+			continue;
+		clocks[t] = &s->clock;
+		first[t] = s->index;
+		threads |= 1U << t;
+	}
+	if (!(threads >> late->thread & 1)) {
+		clocks[late->thread] = &clock;
+		first[late->thread] = clock.of[late->thread];
+		threads |= 1U << late->thread;
+	}
+	v.initials = threads;
+	for (u32 left = threads; left; left &= left - 1) {
+		unsigned int t = __builtin_ctz(left);
+
+		for (u32 others = threads & ~(1U << t); others; others &= others - 1) {
+			unsigned int u = __builtin_ctz(others);
+
+			if (clocks[t]->of[u] >= first[u])
+				v.initials &= ~(1U << t);
+		}
+	}
 	return v;
 }
 
@@ -208,12 +237,11 @@ static void reverse_pending(struct dpor *d)
 		unsigned int thread = __builtin_ctz(left);
 		struct late_event late = late_event(x, thread);
 		struct explore_event e = { 0 };
-		u32 holders = 0, nr;
+		u32 holders, nr;
 		struct vclock clock;
 
 		x->prog->pending(x->prog->data, thread, &e);
-		for (u32 i = 0; i < x->depth; i++)
-			holders = update_holders(holders, &e, &x->steps[i]);
+		holders = history_holders(x, &e, x->depth);
 		nr = happens_after(x, thread, &e, holders, &clock, d->races);
 		late.event = &e;
 		reverse_all(d, &late, nr);

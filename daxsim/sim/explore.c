@@ -24,16 +24,14 @@ void explorer_rewind(struct explorer *x, u32 keep)
 {
 	struct explore_result *r = x->res;
 
-	x->depth = keep;
+	history_pop(x, keep);
 	x->bounded = 0;
-	memset(x->last, 0, sizeof(x->last));
 	x->prog->reset(x->prog->data);
 	for (u32 i = 0; i < keep; i++) {
 		const struct step_taken *s = &x->steps[i];
 		struct explore_event e = { 0 };
 
 		x->prog->step(x->prog->data, s->thread, &e);
-		x->last[s->thread] = i + 1;
 		if (!same_event(&e, &s->event)) {
 			r->diverged = i;
 			x->stop = true;
@@ -70,7 +68,7 @@ u32 explorer_step(struct explorer *x, unsigned int thread, u32 *races)
 		s->preemptions = prev->preemptions +
 				 (prev->thread != thread && x->enabled >> prev->thread & 1);
 	x->schedule[x->depth] = thread;
-	x->last[thread] = ++x->depth;
+	history_push(x);
 	x->res->steps++;
 	return nr;
 }
@@ -191,9 +189,12 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 	x.steps = aligned_alloc(_Alignof(struct step_taken),
 				(x.max_depth + 1) * sizeof(*x.steps));
 	x.schedule = malloc(x.max_depth + 1);
+	x.depths = malloc((x.max_depth + 1) * sizeof(*x.depths));
+	x.links = calloc((x.max_depth + 1) * EXPLORE_ACCESSES, sizeof(*x.links));
 	if (strategies[o->strategy].repeats)
 		x.seen = calloc(SEEN_SLOTS, sizeof(*x.seen));
-	if (x.steps && x.schedule && (x.seen || !strategies[o->strategy].repeats)) {
+	if (x.steps && x.schedule && x.depths && x.links &&
+	    (x.seen || !strategies[o->strategy].repeats)) {
 		err = strategies[o->strategy].run(&x);
 		r->complete = !err && !x.stop && !r->bounded;
 		if (r->diverged >= 0)
@@ -202,6 +203,8 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 	}
 	free(x.steps);
 	free(x.schedule);
+	free(x.depths);
+	free(x.links);
 	free(x.seen);
 	return err;
 }

@@ -15,8 +15,26 @@ struct step_taken {
 	u8 thread;
 	s16 index;		/* of the event in its thread, from 1 */
 	u16 preemptions;	/* up to here */
-	struct vclock clock;		/* events of each thread that happen before or are this one */
+	struct {		/* if it is about a lock: who has that now, bit per thread */
+		u16 exclusive, shared;
+	} holders;
+	struct vclock clock;	/* events of each thread that happen before or are this one */
 };
+
+/*
+ * An access on the stack, and the latest below it in the same bucket of a hash table by
+ * object. Accesses count from 1: those of step d are d * EXPLORE_ACCESSES + 1 and on.
+ */
+struct access_link {
+	u32 below;		/* 0: none */
+	u32 other;		/* the latest below it of another thread; 0: none */
+	u16 threads;		/* whose accesses are in the bucket from here down, bit each */
+	u8 thread;
+	u8 bucket;
+};
+
+#define ACCESS_SHIFT 7		/* buckets, log2 */
+#define ANY_OBJECT (1U << ACCESS_SHIFT)	/* one bucket more, for what is about all objects */
 
 struct explorer {
 	const struct explore_program *prog;
@@ -26,6 +44,9 @@ struct explorer {
 	u32 max_depth;
 	struct step_taken *steps;
 	u8 *schedule;			/* steps[i].thread, side by side */
+	u32 *depths;			/* of a thread's events, max_events for each thread */
+	struct access_link *links;
+	u32 top[ANY_OBJECT + 1];	/* the latest access in each bucket; 0: none */
 	u32 depth;			/* steps on the stack; the program is behind the last */
 	u32 last[EXPLORE_THREADS];	/* 1 + depth of each thread's last step; 0: none yet */
 	u32 enabled;			/* threads, bit each, as of explorer_look() */
@@ -80,6 +101,36 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 /** comes_before() - whether an execution orders @a before @b if it has them in this order */
 bool comes_before(const struct explore_event *a, const struct explore_event *b);
 
+/*
+ * history.c: finding steps on the stack without looking at all of them.
+ */
+
+/** history_push() - enter the step at depth x->depth, its event and thread filled in */
+void history_push(struct explorer *x);
+
+/** history_pop() - forget the steps from depth @keep on */
+void history_pop(struct explorer *x, u32 keep);
+
+/* A walk down the stack past all steps that an event may have to come after, and some others. */
+struct history_walk {
+	const struct explorer *x;
+	u32 all;				/* steps left, if it is about any object; else 0 */
+	u32 at[EXPLORE_ACCESSES + 1];		/* the next access in each bucket of its objects */
+	u32 nr;
+};
+
+/** history_walk() - begin at the step below @depth */
+struct history_walk history_walk(const struct explorer *x, const struct explore_event *e,
+				 u32 depth);
+
+/** history_next() - depth of the next step, if there are any of @threads still; else -1 */
+s64 history_next(struct history_walk *w, u32 threads);
+
+/** history_holders() - who has the lock @e asks for in a mode that is in its way, at @depth */
+u32 history_holders(const struct explorer *x, const struct explore_event *e, u32 depth);
+
+/** history_first() - depth of the first event of a thread at @depth or behind it; -1: none */
+s64 history_first(const struct explorer *x, unsigned int thread, u32 depth);
 
 /* The strategies. Each returns 0 or -ENOMEM. */
 int explore_dpor(struct explorer *x);

@@ -96,7 +96,7 @@ static bool takes_lock(const struct explore_event *e, u64 lock)
 }
 
 /*
- * Walk back over the steps. A step races with the event if the event depends on
+ * Walk back over the steps that could matter. A step races with the event if the event depends on
  * it and nothing lies between them in the order. If the event takes a lock, what
  * its last holder did from there to the release must not count as lying between:
  * critical sections change places as a whole. So there are two clocks, one without
@@ -107,15 +107,16 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 {
 	struct vclock before = { 0 }, released = { 0 };
 	u32 others = ((1U << x->prog->nr_threads) - 1) & ~(1U << thread), nr = 0;
+	struct history_walk w;
 	s16 index = 1;
+	s64 depth;
 
 	if (x->last[thread]) {
 		before = x->steps[x->last[thread] - 1].clock;
 		index = before.of[thread] + 1;
 	}
-	if (!e->kind[0])
-		others = 0;
-	for (u32 depth = x->depth; others && depth-- > 0;) {
+	w = history_walk(x, e, x->depth);
+	while (others && (depth = history_next(&w, others)) >= 0) {
 		const struct step_taken *s = &x->steps[depth];
 		u32 bit = 1U << s->thread;
 		enum relation rel;
