@@ -312,8 +312,10 @@ static void looping_step(void *data, unsigned int thread, struct explore_event *
 Test(explore, endless_loop_is_bounded_and_said)
 {
 	struct looping l;
-	const struct explore_program p = { &l, 2, looping_reset, looping_enabled, looping_pending,
-					   looping_step };
+	const struct explore_program p = {
+		.data = &l, .nr_threads = 2, .reset = looping_reset,
+		.enabled = looping_enabled, .pending = looping_pending, .step = looping_step,
+	};
 	const struct explore_options o = { .max_events = 10 };
 	struct explore_result r;
 
@@ -355,8 +357,10 @@ static void drifting_step(void *data, unsigned int thread, struct explore_event 
 Test(explore, replay_that_differs_is_an_error)
 {
 	struct looping l;
-	const struct explore_program p = { &l, 2, looping_reset, looping_enabled, looping_pending,
-					   drifting_step };
+	const struct explore_program p = {
+		.data = &l, .nr_threads = 2, .reset = looping_reset,
+		.enabled = looping_enabled, .pending = looping_pending, .step = drifting_step,
+	};
 	const struct explore_options o = { .max_events = 10 };
 	struct explore_result r;
 

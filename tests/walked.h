@@ -66,6 +66,8 @@ struct walked {
 	u64 findings;			/* seen in any execution, bit per invariant */
 	struct explore_result result;
 	int err;			/* what explore() returned */
+	explore_done *done;		/* of the run at hand */
+	void *done_ctx;
 };
 
 static inline void walked_note(void *data, enum invariant inv, const char *text)
@@ -150,6 +152,24 @@ static inline void walked_step(void *data, unsigned int thread, struct explore_e
 	walked_hide(w, e);
 }
 
+static inline bool walked_done(void *data, const struct explore_event *e)
+{
+	struct walked *w = data;
+	struct explore_event seen = *e;
+
+	walked_hide(w, &seen);
+	return w->done(w->done_ctx, &seen);
+}
+
+static inline void walked_run(void *data, unsigned int thread, explore_done *done, void *ctx)
+{
+	struct walked *w = data;
+
+	w->done = done;
+	w->done_ctx = ctx;
+	walk_run(&w->x, thread, walked_done, w);
+}
+
 /**
  * walk_all() - run the first variant of a scenario in many interleavings
  * @s: the scenario; its finals do not run
@@ -165,6 +185,7 @@ static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
 	struct explore_program p = {
 		.data = w, .nr_threads = s->nr_sessions, .reset = walked_reset,
 		.enabled = walked_enabled, .pending = walked_pending, .step = walked_step,
+		.run = walked_run,
 	};
 	char why[200];
 

@@ -36,7 +36,11 @@ struct explorer {
 	const struct cmd *helper_cmds;
 
 	/* The execution at hand. */
-	struct explore_event *doing;	/* the event that is being executed, or NULL */
+	struct explore_event event;	/* that is being executed */
+	bool doing;			/* whether any is */
+	const struct step *was;		/* the step in which it began */
+	explore_done *done;		/* for walk_run() */
+	void *done_ctx;
 	struct chunk chunks[MAX_CHUNKS];
 	u32 nr_chunks;
 	u64 seen;			/* bit per invariant */
@@ -51,6 +55,7 @@ struct explorer {
 void walk_reset(void *data);
 u32 walk_enabled(void *data, u32 *unfinished);
 void walk_pending(void *data, unsigned int thread, struct explore_event *e);
+void walk_run(void *data, unsigned int thread, explore_done *done, void *ctx);
 void walk_step(void *data, unsigned int thread, struct explore_event *e);
 
 /** walk_set_up() - make sessions, run the setup commands, save the machine. False: it failed */

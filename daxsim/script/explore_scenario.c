@@ -234,7 +234,7 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 	struct explore_program program = {
 		.data = x, .nr_threads = s->nr_sessions,
 		.reset = walk_reset, .enabled = walk_enabled, .pending = walk_pending,
-		.step = walk_step,
+		.step = walk_step, .run = walk_run,
 	};
 	struct lockdep *lockdep = NULL;
 	char why[256] = "out of memory";

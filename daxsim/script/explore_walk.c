@@ -38,31 +38,6 @@ static void walker_work(struct task *t, void *arg)
 	run_commands(w->x, w->step->cmds);
 }
 
-/* Every access is an event: stop before it. */
-static bool stop_at_access(void *data, struct task *t, enum point_id id, enum point_kind kind,
-			   u64 object)
-{
-	static const u8 kinds[] = {
-		[P_READ] = EXPLORE_READ, [P_WRITE] = EXPLORE_WRITE, [P_LOCK] = EXPLORE_LOCK,
-		[P_RLOCK] = EXPLORE_RLOCK, [P_UNLOCK] = EXPLORE_UNLOCK, [P_WAIT] = EXPLORE_WAIT,
-	};
-	struct explorer *x = data;
-	struct walker *w;
-
-	if (t == x->helper)
-		return false;
-	x->reached[id] = true;
-	w = &x->walkers[t->id - 1];	/* the helper is task 0 */
-	if (kind == P_MARK) {
-		w->passed++;
-		return false;
-	}
-	w->next = (struct explore_event){ .object = { object }, .kind = { kinds[kind] } };
-	if (kind == P_UNLOCK && t->at_mode == LOCK_SHARED)
-		w->next.kind[0] = EXPLORE_RUNLOCK;
-	return true;
-}
-
 /* A load or store is about the bytes behind its PTE too, whichever block that is by now. */
 void walk_pending(void *data, unsigned int thread, struct explore_event *e)
 {
@@ -97,6 +72,46 @@ static void end_chunk(struct explorer *x, struct walker *w, bool new_chunk)
 	w->passed = 0;
 }
 
+static void begin_event(struct explorer *x, struct walker *w)
+{
+	walk_pending(x, w->session->index, &x->event);
+	w->passed++;
+	if (w->first_event)
+		end_chunk(x, w, true);
+	w->first_event = false;
+	x->was = w->step;
+}
+
+/* Every access is an event: stop before it, unless the explorer wants the same session to go on. */
+static bool stop_at_access(void *data, struct task *t, enum point_id id, enum point_kind kind,
+			   u64 object)
+{
+	static const u8 kinds[] = {
+		[P_READ] = EXPLORE_READ, [P_WRITE] = EXPLORE_WRITE, [P_LOCK] = EXPLORE_LOCK,
+		[P_RLOCK] = EXPLORE_RLOCK, [P_UNLOCK] = EXPLORE_UNLOCK, [P_WAIT] = EXPLORE_WAIT,
+	};
+	struct explorer *x = data;
+	struct walker *w;
+
+	(void)id;
+	if (t == x->helper)
+		return false;
+	x->reached[id] = true;
+	w = &x->walkers[t->id - 1];	/* the helper is task 0 */
+	if (kind == P_MARK) {
+		w->passed++;
+		return false;
+	}
+	w->next = (struct explore_event){ .object = { object }, .kind = { kinds[kind] } };
+	if (kind == P_UNLOCK && t->at_mode == LOCK_SHARED)
+		w->next.kind[0] = EXPLORE_RUNLOCK;
+	if (x->doing)
+		x->doing = x->done(x->done_ctx, &x->event);
+	if (x->doing)
+		begin_event(x, w);
+	return !x->doing;
+}
+
 /* Go on to the next event; steps that end on the way are followed by the next. */
 static void advance(struct explorer *x, struct walker *w)
 {
@@ -119,24 +134,37 @@ static void note_access(void *data, enum point_kind kind, u64 object)
 	struct explorer *x = data;
 
 	if (x->doing)
-		explore_add(x->doing, object, kind == P_WRITE ? EXPLORE_WRITE : EXPLORE_READ);
+		explore_add(&x->event, object, kind == P_WRITE ? EXPLORE_WRITE : EXPLORE_READ);
+}
+
+void walk_run(void *data, unsigned int thread, explore_done *done, void *ctx)
+{
+	struct explorer *x = data;
+	struct walker *w = &x->walkers[thread];
+
+	x->done = done;
+	x->done_ctx = ctx;
+	if (!w->first_event)
+		end_chunk(x, w, false);
+	begin_event(x, w);
+	x->doing = true;
+	advance(x, w);
+	if (x->doing)	/* the last event of its session */
+		done(ctx, &x->event);
+	x->doing = false;
+	if (w->step == x->was)
+		end_chunk(x, w, false);
+}
+
+static bool one_step(void *ctx, const struct explore_event *e)
+{
+	*(struct explore_event *)ctx = *e;
+	return false;
 }
 
 void walk_step(void *data, unsigned int thread, struct explore_event *e)
 {
-	struct explorer *x = data;
-	struct walker *w = &x->walkers[thread];
-	const struct step *was = w->step;
-
-	walk_pending(x, thread, e);
-	w->passed++;
-	end_chunk(x, w, w->first_event);
-	w->first_event = false;
-	x->doing = e;
-	advance(x, w);
-	x->doing = NULL;
-	if (w->step == was)
-		end_chunk(x, w, false);
+	walk_run(data, thread, one_step, e);
 }
 
 u32 walk_enabled(void *data, u32 *unfinished)

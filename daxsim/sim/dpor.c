@@ -204,17 +204,34 @@ static void reverse_all(struct dpor *d, const struct late_event *late, u32 nr)
 		reverse(d, late, d->races, nr);
 }
 
-/* Let @thread go on, and pass on who sleeps: those whose event does not depend on this one. */
-static void take(struct dpor *d, unsigned int thread)
+/* Choose who goes on from the end of the stack. False: nobody can, or all who can are asleep. */
+static bool choose(struct dpor *d)
 {
 	struct explorer *x = d->x;
-	struct choice *c = &d->choices[x->depth], *next = c + 1;
-	struct late_event late = late_event(x, thread);
-	struct explore_event *e = &c->tried[thread];
-	u32 nr = explorer_step(x, thread, d->races);
+	struct choice *c = &d->choices[x->depth];
 
-	c->thread = thread;
-	*e = x->steps[late.depth].event;
+	if (!(explorer_look(x) & ~c->sleep))
+		return false;
+	c->thread = explorer_stay(x, x->enabled & ~c->sleep);
+	c->enabled = x->enabled;
+	c->backtrack = 1U << c->thread;
+	return true;
+}
+
+/*
+ * What was chosen has happened. Pass on who sleeps, which is those whose event does not depend
+ * on this one, and see to the races. Returns whether the same thread is chosen again.
+ */
+static bool taken(void *ctx, const struct explore_event *event)
+{
+	struct dpor *d = ctx;
+	struct explorer *x = d->x;
+	struct choice *c = &d->choices[x->depth], *next = c + 1;
+	struct late_event late = late_event(x, c->thread);
+	struct explore_event *e = &c->tried[c->thread];
+	u32 nr = explorer_push(x, c->thread, event, d->races);
+
+	*e = *event;
 	next->sleep = 0;
 	for (u32 left = c->sleep; left; left &= left - 1) {
 		unsigned int q = __builtin_ctz(left);
@@ -226,6 +243,7 @@ static void take(struct dpor *d, unsigned int thread)
 	}
 	late.event = e;
 	reverse_all(d, &late, nr);
+	return choose(d) && next->thread == c->thread;
 }
 
 /* Those who cannot go on never executed the event that races. */
@@ -248,31 +266,26 @@ static void reverse_pending(struct dpor *d)
 	}
 }
 
-/* Go on from the end of the stack until nobody can, or until all who can are asleep. */
+/* Go on with what was chosen. */
+static void go(struct dpor *d)
+{
+	explorer_run(d->x, d->choices[d->x->depth].thread, taken, d);
+}
+
+/* Go on until nobody can, or until all who can are asleep. */
 static void extend(struct dpor *d)
 {
 	struct explorer *x = d->x;
 
-	for (;;) {
-		struct choice *c = &d->choices[x->depth];
-		unsigned int thread;
-
-		explorer_look(x);
-		if (!x->enabled) {
-			reverse_pending(d);
-			explorer_finish(x);
-			return;
-		}
-		if (!(x->enabled & ~c->sleep)) {
-			x->res->cut++;
-			x->res->executions++;
-			return;
-		}
-		thread = explorer_stay(x, x->enabled & ~c->sleep);
-		c->enabled = x->enabled;
-		c->backtrack = 1U << thread;
-		take(d, thread);
+	while (choose(d))
+		go(d);
+	if (x->enabled) {
+		x->res->cut++;
+		x->res->executions++;
+		return;
 	}
+	reverse_pending(d);
+	explorer_finish(x);
 }
 
 /* Put to sleep what was tried, from the top; returns the first thread still to be tried, or -1. */
@@ -332,7 +345,8 @@ int explore_dpor(struct explorer *x)
 			x->res->diverged = depth;
 		if (x->stop || x->res->diverged >= 0)
 			break;
-		take(&d, thread);
+		d.choices[depth].thread = thread;
+		go(&d);
 		extend(&d);
 	}
 out:

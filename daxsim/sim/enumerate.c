@@ -32,7 +32,7 @@ static u32 allowed(struct enumeration *n)
 static void go(struct enumeration *n, unsigned int thread)
 {
 	n->left[n->x->depth] &= ~(1U << thread);
-	explorer_step(n->x, thread, NULL);
+	explorer_step(n->x, thread);
 }
 
 static void extend(struct enumeration *n)

@@ -20,47 +20,69 @@ static bool same_event(const struct explore_event *a, const struct explore_event
 	       !memcmp(a->kind, b->kind, sizeof(a->kind));
 }
 
+void explorer_run(struct explorer *x, unsigned int thread, explore_done *done, void *ctx)
+{
+	struct explore_event e;
+
+	if (x->prog->run) {
+		x->prog->run(x->prog->data, thread, done, ctx);
+		return;
+	}
+	do {
+		memset(&e, 0, sizeof(e));
+		x->prog->step(x->prog->data, thread, &e);
+	} while (done(ctx, &e));
+}
+
+struct replay {
+	struct explorer *x;
+	u32 depth;	/* of the event that comes next */
+};
+
+/* An event must come out as it did before. Goes on if the next one is of the same thread. */
+static bool replayed(void *ctx, const struct explore_event *e)
+{
+	struct replay *r = ctx;
+	struct explorer *x = r->x;
+	const struct step_taken *s = &x->steps[r->depth];
+
+	if (!same_event(e, &s->event)) {
+		x->res->diverged = r->depth;
+		x->stop = true;
+		return false;
+	}
+	return ++r->depth < x->depth && s[1].thread == s->thread;
+}
+
 void explorer_rewind(struct explorer *x, u32 keep)
 {
-	struct explore_result *r = x->res;
+	struct replay r = { .x = x };
 
 	history_pop(x, keep);
 	x->bounded = 0;
 	x->prog->reset(x->prog->data);
-	for (u32 i = 0; i < keep; i++) {
-		const struct step_taken *s = &x->steps[i];
-		struct explore_event e = { 0 };
-
-		x->prog->step(x->prog->data, s->thread, &e);
-		if (!same_event(&e, &s->event)) {
-			r->diverged = i;
-			x->stop = true;
-			return;
-		}
-	}
-	r->steps += keep;
+	while (r.depth < keep && !x->stop)
+		explorer_run(x, x->steps[r.depth].thread, replayed, &r);
+	x->res->steps += keep;
 }
 
 u32 explorer_look(struct explorer *x)
 {
 	u32 enabled = x->prog->enabled(x->prog->data, &x->unfinished);
 
-	for (unsigned int t = 0; t < x->prog->nr_threads; t++)
-		if (x->last[t] && (u32)x->steps[x->last[t] - 1].index >= x->max_events)
-			x->bounded |= enabled & 1U << t;
+	x->bounded |= enabled & x->spent;
 	x->enabled = enabled & ~x->bounded;
 	return x->enabled;
 }
 
-u32 explorer_step(struct explorer *x, unsigned int thread, u32 *races)
+u32 explorer_push(struct explorer *x, unsigned int thread, const struct explore_event *e,
+		  u32 *races)
 {
 	struct step_taken *s = &x->steps[x->depth];
 	const struct step_taken *prev = x->depth ? s - 1 : NULL;
-	u32 nr;
+	u32 nr = happens_after(x, thread, e, 0, &s->clock, races);
 
-	memset(&s->event, 0, sizeof(s->event));
-	x->prog->step(x->prog->data, thread, &s->event);
-	nr = happens_after(x, thread, &s->event, 0, &s->clock, races);
+	s->event = *e;
 	s->thread = thread;
 	s->index = s->clock.of[thread];
 	s->preemptions = 0;
@@ -71,6 +93,14 @@ u32 explorer_step(struct explorer *x, unsigned int thread, u32 *races)
 	history_push(x);
 	x->res->steps++;
 	return nr;
+}
+
+void explorer_step(struct explorer *x, unsigned int thread)
+{
+	struct explore_event e = { 0 };
+
+	x->prog->step(x->prog->data, thread, &e);
+	explorer_push(x, thread, &e, NULL);
 }
 
 unsigned int explorer_stay(const struct explorer *x, u32 threads)

@@ -48,6 +48,9 @@ struct explore_event {
 	u8 kind[EXPLORE_ACCESSES];	/* enum explore_kind; the rest of the array is NONE */
 };
 
+/* Called in the thread that called explore(), but perhaps on another stack of 100 KiB or more. */
+typedef bool explore_done(void *ctx, const struct explore_event *e);
+
 /* The program. All functions are called in the thread that called explore(). */
 struct explore_program {
 	void *data;
@@ -70,6 +73,13 @@ struct explore_program {
 
 	/* Let an enabled thread execute its next event; @e is set to what it did access. */
 	void (*step)(void *data, unsigned int thread, struct explore_event *e);
+
+	/*
+	 * The same, and more of them: after each event, with the next one pending, done() is
+	 * told what it did access, and as long as it returns true the thread goes on. May be
+	 * NULL; it is for programs to which a stop between two events costs something.
+	 */
+	void (*run)(void *data, unsigned int thread, explore_done *done, void *ctx);
 };
 
 struct explore_result;

@@ -51,7 +51,8 @@ struct explorer {
 	u32 last[EXPLORE_THREADS];	/* 1 + depth of each thread's last step; 0: none yet */
 	u32 enabled;			/* threads, bit each, as of explorer_look() */
 	u32 unfinished;
-	u32 bounded;			/* ran into max_events */
+	u32 spent;			/* have max_events on the stack */
+	u32 bounded;			/* and could go on */
 	u64 *seen;			/* classes, for strategies that may meet one twice */
 	bool stop;
 };
@@ -62,16 +63,30 @@ void explorer_rewind(struct explorer *x, u32 keep);
 /** explorer_look() - find out who can go on; returns x->enabled */
 u32 explorer_look(struct explorer *x);
 
+/** explorer_step() - let an enabled thread go on by one event; explorer_look() came before */
+void explorer_step(struct explorer *x, unsigned int thread);
+
 /**
- * explorer_step() - let an enabled thread go on by one event; explorer_look() came before
+ * explorer_run() - let an enabled thread go on
  * @x: the explorer
  * @thread: who
+ * @done: called after each of its events; must explorer_push() it; false: no further one
+ * @ctx: for @done
+ */
+void explorer_run(struct explorer *x, unsigned int thread, explore_done *done, void *ctx);
+
+/**
+ * explorer_push() - put an event on the stack that was just executed
+ * @x: the explorer
+ * @thread: whose it is
+ * @e: what it did
  * @races: receives the depths of the steps that could have come after it instead, latest
  *	first; room for x->max_depth. NULL if nobody wants to know
  *
  * Return: how many races.
  */
-u32 explorer_step(struct explorer *x, unsigned int thread, u32 *races);
+u32 explorer_push(struct explorer *x, unsigned int thread, const struct explore_event *e,
+		  u32 *races);
 
 /** explorer_finish() - count and report an execution in which nobody can go on any more */
 void explorer_finish(struct explorer *x);
@@ -93,7 +108,7 @@ u64 class_hash(const struct explorer *x);
  * @e: what it does
  * @inside: threads that have the lock it asks for, if it cannot have it
  * @clock: set to its clock
- * @races: as for explorer_step()
+ * @races: as for explorer_push()
  */
 u32 happens_after(const struct explorer *x, unsigned int thread, const struct explore_event *e,
 		  u32 inside, struct vclock *clock, u32 *races);

@@ -81,6 +81,7 @@ void history_push(struct explorer *x)
 	}
 	x->depths[s->thread * x->max_events + s->index - 1] = x->depth;
 	x->last[s->thread] = ++x->depth;
+	x->spent |= (u32)((u32)s->index >= x->max_events) << s->thread;
 }
 
 /* @s was on top of the stack. */
@@ -95,6 +96,7 @@ void history_pop(struct explorer *x, u32 keep)
 			nr++;
 		while (nr--)
 			x->top[x->links[access + nr].bucket] = x->links[access + nr].below;
+		x->spent &= ~(1U << s->thread);
 		x->last[s->thread] = s->index < 2 ? 0 :
 			x->depths[s->thread * x->max_events + s->index - 2] + 1;
 	}

@@ -34,7 +34,7 @@ int explore_random(struct explorer *x)
 
 			while (nth--)
 				left &= left - 1;
-			explorer_step(x, __builtin_ctz(left), NULL);
+			explorer_step(x, __builtin_ctz(left));
 		}
 		explorer_finish(x);
 	}
@@ -104,7 +104,7 @@ int explore_pct(struct explorer *x)
 				make_lowest(&p, i);
 				i = highest(&p, x->enabled);
 			}
-			explorer_step(x, p.order[i], NULL);
+			explorer_step(x, p.order[i]);
 		}
 		longest = max_t(u32, longest, x->depth);
 		explorer_finish(x);
