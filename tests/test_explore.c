@@ -189,6 +189,80 @@ Test(explore, replay_stops_at_what_cannot_be)
 	cr_expect_eq(explore_replay(&p, (u8[]){ 0, 0, 1, 1 }, 4), 4);
 }
 
+#define SLOTS 3
+
+/* A toy that can be saved. It comes first, so that its functions take this for one. */
+struct saved_toy {
+	struct toy toy, slots[SLOTS];
+	u32 nr_slots;
+	u64 saves, loads;
+	u64 hash;		/* of what the executions came to, in turn */
+	u32 most;		/* saves before one fails */
+};
+
+static bool toy_save(void *data, u32 slot)
+{
+	struct saved_toy *s = data;
+
+	cr_assert_lt(slot, s->nr_slots);
+	s->slots[slot] = s->toy;
+	return ++s->saves <= s->most;
+}
+
+static void toy_load(void *data, u32 slot)
+{
+	struct saved_toy *s = data;
+
+	s->toy = s->slots[slot];
+	s->loads++;
+}
+
+static bool add_hash(void *ctx, const struct explore_run *run)
+{
+	struct saved_toy *s = ctx;
+
+	s->hash = s->hash * 31 + s->toy.hash + run->len;
+	return true;
+}
+
+static struct saved_toy explore_saved(struct toy toy, u32 nr_slots, u32 saves, u64 *classes)
+{
+	struct saved_toy s = { .toy = toy, .nr_slots = nr_slots, .most = saves };
+	struct explore_program p = toy_program(&s.toy);
+	const struct explore_options o = { .visit = add_hash, .ctx = &s };
+	struct explore_result r;
+
+	p.nr_slots = nr_slots;
+	p.save = toy_save;
+	p.load = toy_load;
+	cr_assert_eq(explore(&p, &o, &r), 0);
+	*classes = r.classes;
+	return s;
+}
+
+/* Whether states are saved, and how many can be, makes no difference to what is found. */
+Test(explore, saved_states_change_nothing)
+{
+	const struct toy toy = toy_lastzero(9);
+	u64 want, classes;
+	struct saved_toy none = explore_saved(toy, 0, UINT32_MAX, &want);
+
+	cr_expect_eq(none.saves, 0);
+	for (u32 slots = 1; slots <= SLOTS; slots++) {
+		struct saved_toy s = explore_saved(toy, slots, UINT32_MAX, &classes);
+
+		cr_expect_eq(classes, want);
+		cr_expect_eq(s.hash, none.hash, "%u slots", slots);
+		cr_expect_eq(s.loads > 1000, slots > 1, "%u slots", slots);
+	}
+	for (u32 saves = 0; saves < 4; saves++) {
+		struct saved_toy s = explore_saved(toy, SLOTS, saves, &classes);
+
+		cr_expect_eq(s.saves, saves + 1, "asked again after it had failed");
+		cr_expect_eq(s.hash, none.hash, "%u saves", saves);
+	}
+}
+
 Test(explore, visit_can_stop)
 {
 	struct toy toy = toy_lastzero(5);

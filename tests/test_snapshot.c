@@ -214,6 +214,45 @@ Test(snapshot, locks_are_free_again)
 	tear_down(&w);
 }
 
+/* From each point in turn: to the end, back to the point, and to the end again. */
+Test(snapshot, task_goes_on_from_a_checkpoint)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		struct checkpoint c = { 0 };
+		struct world w;
+		char *after;
+
+		build(&w, kernels[i], MUCH);
+		cr_assert_eq(run_until(&w, commands(&w), 0), TASK_IDLE);
+		after = state_of(&w);
+		snapshot_restore(&w.snapshot);
+		for (u64 at = 1; run_until(&w, commands(&w), at) == TASK_READY; at++) {
+			char *half_way = state_of(&w);
+			u64 points = w.task->nr_points;
+			bool saved = checkpoint_save(&c, &w.m.sim);
+
+			/* The sanitizers know more of a stack than can be put back. */
+			cr_assert(saved || !fiber_in_use(&w.task->fiber));
+			for (int round = 0; saved && round < 2; round++) {
+				cr_expect_eq(sched_run(w.task), TASK_IDLE);
+				expect_state(&w, after);
+				if (round)
+					snapshot_restore(&w.snapshot);
+				checkpoint_load(&c, &w.m.sim);
+				expect_state(&w, half_way);
+				cr_expect_eq(w.task->nr_points, points);
+			}
+			free(half_way);
+			snapshot_restore(&w.snapshot);
+			cr_assert_lt(at, MAX_STOPS);
+		}
+		cr_expect_eq(w.violations, 0);
+		checkpoint_drop(&c);
+		free(after);
+		tear_down(&w);
+	}
+}
+
 Test(snapshot, drop_keeps_the_machine_as_it_is)
 {
 	struct world w;

@@ -152,6 +152,16 @@ static inline void walked_step(void *data, unsigned int thread, struct explore_e
 	walked_hide(w, e);
 }
 
+static inline bool walked_save(void *data, u32 slot)
+{
+	return walk_save(&((struct walked *)data)->x, slot);
+}
+
+static inline void walked_load(void *data, u32 slot)
+{
+	walk_load(&((struct walked *)data)->x, slot);
+}
+
 static inline bool walked_done(void *data, const struct explore_event *e)
 {
 	struct walked *w = data;
@@ -185,7 +195,7 @@ static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
 	struct explore_program p = {
 		.data = w, .nr_threads = s->nr_sessions, .reset = walked_reset,
 		.enabled = walked_enabled, .pending = walked_pending, .step = walked_step,
-		.run = walked_run,
+		.run = walked_run, .nr_slots = NR_SAVED, .save = walked_save, .load = walked_load,
 	};
 	char why[200];
 
@@ -207,7 +217,7 @@ static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
 
 static inline void walked_free(struct walked *w)
 {
-	snapshot_drop(&w->x.snapshot);
+	walk_tear_down(&w->x);
 	machine_destroy(&w->x.m);
 	free(w->outcomes.members);
 	free(w->classes.members);

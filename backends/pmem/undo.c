@@ -70,6 +70,52 @@ void pmem_undo_rollback(struct pmem *dev)
 	u->nr_changed = 0;
 }
 
+/* Saved are their number and theirs, then their bytes. */
+size_t pmem_undo_size(const struct pmem *dev)
+{
+	size_t nr = dev->undo->nr_changed;
+
+	return sizeof(nr) + nr * (sizeof(block_t) + PAGE_SIZE);
+}
+
+void pmem_undo_save(const struct pmem *dev, void *to)
+{
+	const struct pmem_undo *u = dev->undo;
+	size_t nr = u->nr_changed;
+	u8 *bytes;
+
+	memcpy(to, &nr, sizeof(nr));
+	memcpy(to + sizeof(nr), u->changed, nr * sizeof(block_t));
+	bytes = to + sizeof(nr) + nr * sizeof(block_t);
+	for (size_t i = 0; i < nr; i++, bytes += PAGE_SIZE)
+		memcpy(bytes, pmem_block(dev, u->changed[i]), PAGE_SIZE);
+}
+
+void pmem_undo_load(struct pmem *dev, const void *from)
+{
+	struct pmem_undo *u = dev->undo;
+	const block_t *blocks = from + sizeof(size_t);
+	const u8 *bytes;
+	size_t nr;
+
+	memcpy(&nr, from, sizeof(nr));
+	bytes = (const u8 *)(blocks + nr);
+	for (size_t i = 0; i < u->nr_changed; i++)
+		u->blocks[u->changed[i]].changed = false;
+	for (size_t i = 0; i < nr; i++, bytes += PAGE_SIZE) {
+		memcpy(pmem_block(dev, blocks[i]), bytes, PAGE_SIZE);
+		u->blocks[blocks[i]].changed = true;
+	}
+	for (size_t i = 0; i < u->nr_changed; i++) {
+		const struct kept *k = &u->blocks[u->changed[i]];
+
+		if (!k->changed)
+			memcpy(pmem_block(dev, u->changed[i]), k->bytes, PAGE_SIZE);
+	}
+	memcpy(u->changed, blocks, nr * sizeof(block_t));
+	u->nr_changed = nr;
+}
+
 void pmem_undo_end(struct pmem *dev)
 {
 	struct pmem_undo *u = dev->undo;

@@ -22,6 +22,15 @@ int pmem_undo_begin(struct pmem *dev);
 /** pmem_undo_rollback() - put back every block that changed since it was as remembered */
 void pmem_undo_rollback(struct pmem *dev);
 
+/** pmem_undo_size() - bytes that pmem_undo_save() writes */
+size_t pmem_undo_size(const struct pmem *dev);
+
+/** pmem_undo_save() - keep the blocks that changed since it was as remembered, as they are now */
+void pmem_undo_save(const struct pmem *dev, void *to);
+
+/** pmem_undo_load() - make the device what it was when pmem_undo_save() wrote @from */
+void pmem_undo_load(struct pmem *dev, const void *from);
+
 /** pmem_undo_end() - forget what was remembered, and keep the device as it is */
 void pmem_undo_end(struct pmem *dev);
 

@@ -6,6 +6,8 @@
 #include "daxsim/script/explore_scenario.h"
 #include "daxsim/sim/snapshot.h"
 
+#define NR_SAVED 32	/* states of an execution that are kept at a time */
+
 /* A session while it is explored: always before its next event, or at its end. */
 struct walker {
 	struct explorer *x;
@@ -16,6 +18,19 @@ struct walker {
 	bool first_event;		/* of its step: a new chunk begins with it */
 	u32 passed;			/* points passed that no chunk counts yet */
 	u32 total;			/* points passed that chunks count, in this execution */
+};
+
+/* A state of an execution: all that walk_reset() makes new. */
+struct saved_walk {
+	struct checkpoint machine;
+	struct machine names;
+	struct walker walkers[MAX_SESSIONS];
+	struct chunk chunks[MAX_CHUNKS];
+	u32 nr_chunks;
+	u64 seen;
+	char texts[NR_INVARIANTS][256];
+	char mismatch[256];
+	u64 results;
 };
 
 struct explorer {
@@ -31,6 +46,7 @@ struct explorer {
 	struct machine m;
 	struct machine names;		/* the machine's tables as they were saved */
 	struct snapshot snapshot;
+	struct saved_walk *saved[NR_SAVED];	/* NULL: not used so far */
 	struct walker walkers[MAX_SESSIONS];
 	struct task *helper;		/* runs setup and final commands */
 	const struct cmd *helper_cmds;
@@ -57,6 +73,12 @@ u32 walk_enabled(void *data, u32 *unfinished);
 void walk_pending(void *data, unsigned int thread, struct explore_event *e);
 void walk_run(void *data, unsigned int thread, explore_done *done, void *ctx);
 void walk_step(void *data, unsigned int thread, struct explore_event *e);
+
+bool walk_save(void *data, u32 slot);
+void walk_load(void *data, u32 slot);
+
+/** walk_tear_down() - undo walk_set_up(), if it succeeded */
+void walk_tear_down(struct explorer *x);
 
 /** walk_set_up() - make sessions, run the setup commands, save the machine. False: it failed */
 bool walk_set_up(struct explorer *x);

@@ -235,6 +235,7 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 		.data = x, .nr_threads = s->nr_sessions,
 		.reset = walk_reset, .enabled = walk_enabled, .pending = walk_pending,
 		.step = walk_step, .run = walk_run,
+		.nr_slots = NR_SAVED, .save = walk_save, .load = walk_load,
 	};
 	struct lockdep *lockdep = NULL;
 	char why[256] = "out of memory";
@@ -271,7 +272,7 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 		snprintf(why, sizeof(why), "bug of daxsim: event %lld came out differently in a replay",
 			 (long long)out->result.diverged);
 	err = min_t(int, err, 0);
-	snapshot_drop(&x->snapshot);
+	walk_tear_down(x);
 destroy:
 	machine_destroy(&x->m);
 	lockdep_destroy(lockdep);

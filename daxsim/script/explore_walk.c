@@ -93,7 +93,6 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 	struct explorer *x = data;
 	struct walker *w;
 
-	(void)id;
 	if (t == x->helper)
 		return false;
 	x->reached[id] = true;
@@ -219,6 +218,50 @@ void walk_reset(void *data)
 	}
 }
 
+static void copy_texts(char (*to)[256], const char (*from)[256], u64 seen)
+{
+	for (; seen; seen &= seen - 1)
+		memcpy(to[__builtin_ctzll(seen)], from[__builtin_ctzll(seen)], sizeof(*to));
+}
+
+bool walk_save(void *data, u32 slot)
+{
+	struct explorer *x = data;
+	struct saved_walk *s = x->saved[slot];
+
+	if (!s)
+		s = x->saved[slot] = calloc(1, sizeof(*s));
+	if (!s || !checkpoint_save(&s->machine, &x->m.sim))
+		return false;
+	copy_names(&s->names, &x->m);
+	memcpy(s->walkers, x->walkers, x->s->nr_sessions * sizeof(*s->walkers));
+	memcpy(s->chunks, x->chunks, x->nr_chunks * sizeof(*s->chunks));
+	s->nr_chunks = x->nr_chunks;
+	/* The lock validator tells of a cycle once, not again in a replay. */
+	s->seen = x->seen & ~(1ULL << INV_LOCK_ORDER);
+	copy_texts(s->texts, x->texts, s->seen);
+	memcpy(s->mismatch, x->mismatch, sizeof(s->mismatch));
+	s->results = x->results;
+	return true;
+}
+
+void walk_load(void *data, u32 slot)
+{
+	struct explorer *x = data;
+	const struct saved_walk *s = x->saved[slot];
+
+	checkpoint_load(&s->machine, &x->m.sim);
+	copy_names(&x->m, &s->names);
+	memcpy(x->walkers, s->walkers, x->s->nr_sessions * sizeof(*s->walkers));
+	memcpy(x->chunks, s->chunks, s->nr_chunks * sizeof(*s->chunks));
+	x->nr_chunks = s->nr_chunks;
+	x->seen = s->seen;
+	copy_texts(x->texts, s->texts, s->seen);
+	memcpy(x->mismatch, s->mismatch, sizeof(s->mismatch));
+	x->results = s->results;
+	x->judging = true;
+}
+
 static void helper_work(struct task *t, void *arg)
 {
 	struct explorer *x = arg;
@@ -278,4 +321,14 @@ void walk_stuck(struct explorer *x)
 	}
 	sched_wait_graph(&x->m.sim.sched, graph, sizeof(graph));
 	check_report(x->m.sim.check, INV_DEADLOCK, "%s", graph);
+}
+
+void walk_tear_down(struct explorer *x)
+{
+	for (u32 i = 0; i < NR_SAVED; i++) {
+		if (x->saved[i])
+			checkpoint_drop(&x->saved[i]->machine);
+		free(x->saved[i]);
+	}
+	snapshot_drop(&x->snapshot);
 }

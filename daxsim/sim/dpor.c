@@ -220,7 +220,7 @@ static bool choose(struct dpor *d)
 
 /*
  * What was chosen has happened. Pass on who sleeps, which is those whose event does not depend
- * on this one, and see to the races. Returns whether the same thread is chosen again.
+ * on this one, and see to the races. Returns whether the same thread is to go on at once.
  */
 static bool taken(void *ctx, const struct explore_event *event)
 {

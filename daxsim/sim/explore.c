@@ -14,12 +14,6 @@
 #define SEEN_MAX (SEEN_SLOTS / 4 * 3)
 #define PROGRESS_EVERY 1024		/* executions */
 
-static bool same_event(const struct explore_event *a, const struct explore_event *b)
-{
-	return !memcmp(a->object, b->object, sizeof(a->object)) &&
-	       !memcmp(a->kind, b->kind, sizeof(a->kind));
-}
-
 void explorer_run(struct explorer *x, unsigned int thread, explore_done *done, void *ctx)
 {
 	struct explore_event e;
@@ -32,38 +26,6 @@ void explorer_run(struct explorer *x, unsigned int thread, explore_done *done, v
 		memset(&e, 0, sizeof(e));
 		x->prog->step(x->prog->data, thread, &e);
 	} while (done(ctx, &e));
-}
-
-struct replay {
-	struct explorer *x;
-	u32 depth;	/* of the event that comes next */
-};
-
-/* An event must come out as it did before. Goes on if the next one is of the same thread. */
-static bool replayed(void *ctx, const struct explore_event *e)
-{
-	struct replay *r = ctx;
-	struct explorer *x = r->x;
-	const struct step_taken *s = &x->steps[r->depth];
-
-	if (!same_event(e, &s->event)) {
-		x->res->diverged = r->depth;
-		x->stop = true;
-		return false;
-	}
-	return ++r->depth < x->depth && s[1].thread == s->thread;
-}
-
-void explorer_rewind(struct explorer *x, u32 keep)
-{
-	struct replay r = { .x = x };
-
-	history_pop(x, keep);
-	x->bounded = 0;
-	x->prog->reset(x->prog->data);
-	while (r.depth < keep && !x->stop)
-		explorer_run(x, x->steps[r.depth].thread, replayed, &r);
-	x->res->steps += keep;
 }
 
 u32 explorer_look(struct explorer *x)
@@ -221,6 +183,9 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 	x.schedule = malloc(x.max_depth + 1);
 	x.depths = malloc((x.max_depth + 1) * sizeof(*x.depths));
 	x.links = calloc((x.max_depth + 1) * EXPLORE_ACCESSES, sizeof(*x.links));
+	x.nr_slots = p->save && p->nr_slots > 1 ? min_t(u32, p->nr_slots, EXPLORE_MAX_SLOTS) : 0;
+	for (u32 i = 0; i < x.nr_slots; i++)
+		x.saved[i].slot = i;
 	if (strategies[o->strategy].repeats)
 		x.seen = calloc(SEEN_SLOTS, sizeof(*x.seen));
 	if (x.steps && x.schedule && x.depths && x.links &&

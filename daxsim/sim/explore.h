@@ -20,6 +20,7 @@
 
 #define EXPLORE_THREADS 16
 #define EXPLORE_ACCESSES 6
+#define EXPLORE_MAX_SLOTS 64		/* more are not used */
 #define EXPLORE_MAX_DEPTH 64		/* of EXPLORE_PCT */
 #define EXPLORE_MAX_EVENTS 4096		/* the default bound on the events of one thread */
 
@@ -80,6 +81,14 @@ struct explore_program {
 	 * NULL; it is for programs to which a stop between two events costs something.
 	 */
 	void (*run)(void *data, unsigned int thread, explore_done *done, void *ctx);
+
+	/*
+	 * Save in one of @nr_slots places how far the program is, and put that back instead of
+	 * resetting it. May be NULL. False: it cannot be done, here or anywhere else.
+	 */
+	u32 nr_slots;
+	bool (*save)(void *data, u32 slot);
+	void (*load)(void *data, u32 slot);
 };
 
 struct explore_result;
@@ -125,7 +134,7 @@ struct explore_result {
 	u64 cut;		/* abandoned, because what they led to was explored already */
 	u64 deadlocks;		/* classes that end in one */
 	u64 bounded;		/* classes with a thread that was stopped after max_events */
-	u64 steps;		/* events executed, replays included */
+	u64 steps;		/* events of all executions, whether or not these share them */
 	double explored;	/* DPOR: about which part of all executions lies behind it, 0 to 1 */
 	bool complete;		/* the guarantee holds; else somebody stopped it or a thread was bounded */
 	bool uncounted;		/* there are more classes than could be counted */

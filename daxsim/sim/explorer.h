@@ -36,6 +36,12 @@ struct access_link {
 #define ACCESS_SHIFT 7		/* buckets, log2 */
 #define ANY_OBJECT (1U << ACCESS_SHIFT)	/* one bucket more, for what is about all objects */
 
+/* A state of the program that explorer_rewind() can start from. */
+struct saved_state {
+	u32 depth;
+	u32 slot;
+};
+
 struct explorer {
 	const struct explore_program *prog;
 	const struct explore_options *opt;
@@ -53,11 +59,19 @@ struct explorer {
 	u32 unfinished;
 	u32 spent;			/* have max_events on the stack */
 	u32 bounded;			/* and could go on */
+	struct saved_state saved[EXPLORE_MAX_SLOTS];	/* on the way to here; then free slots */
+	u32 nr_saved;
+	u32 nr_slots;			/* 0: nothing can be saved */
 	u64 *seen;			/* classes, for strategies that may meet one twice */
 	bool stop;
 };
 
-/** explorer_rewind() - start an execution anew and replay the first @keep steps of the stack */
+/*
+ * rewind.c: going back to a prefix of an execution, by replaying it from the start or from a
+ * state that was saved on the way.
+ */
+
+/** explorer_rewind() - take the program back to behind the first @keep steps of the stack */
 void explorer_rewind(struct explorer *x, u32 keep);
 
 /** explorer_look() - find out who can go on; returns x->enabled */

@@ -59,6 +59,11 @@ static void machine_init(struct fiber *f)
 	f->sp = NULL;
 }
 
+static size_t machine_in_use(const struct fiber *f)
+{
+	return (char *)f->stack + f->stack_size - (char *)f->sp;
+}
+
 /* A frame as if the fiber had called fiber_swap() with all registers zero, so no frame pointer. */
 static void machine_prepare(struct fiber *f)
 {
@@ -80,6 +85,12 @@ NO_SAN_INLINE void machine_switch(struct fiber *from, struct fiber *to)
 #else
 
 #include <ucontext.h>
+
+static size_t machine_in_use(const struct fiber *f)
+{
+	(void)f;
+	return 0;
+}
 
 /*
  * sp points to a context: of a fiber that was left, in the frame of machine_switch();
@@ -270,6 +281,14 @@ NO_SAN void fiber_switch(struct fiber *from, struct fiber *to)
 	san_leave(from, to);
 	machine_switch(from, to);
 	san_arrive(from);
+}
+
+size_t fiber_in_use(const struct fiber *f)
+{
+#if defined(FIBER_ASAN) || defined(FIBER_TSAN)
+	return 0;
+#endif
+	return machine_in_use(f);
 }
 
 void fiber_destroy(struct fiber *f)

@@ -69,6 +69,17 @@ void fiber_prepare(struct fiber *f, void (*entry)(void *), void *arg);
 void fiber_switch(struct fiber *from, struct fiber *to);
 
 /**
+ * fiber_in_use() - how much of the stack a fiber needs to go on
+ * @f: a fiber that was left, or is prepared
+ *
+ * So many bytes at the top of its stack and struct fiber are all of it: put back where they
+ * were, they make it go on from the same place again.
+ *
+ * Return: bytes; 0 if there is more to it, as a sanitizer or the portable switch have it.
+ */
+size_t fiber_in_use(const struct fiber *f);
+
+/**
  * fiber_destroy() - unmap the stack
  * @f: a fiber that is not running; one that is all zero is left alone
  */

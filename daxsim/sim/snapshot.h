@@ -33,6 +33,33 @@ int snapshot_take(struct snapshot *s, struct sim *sim);
  */
 void snapshot_restore(struct snapshot *s);
 
+/*
+ * The same for a machine whose tasks are in the middle of something, for as long as
+ * there is a snapshot of it: their stacks are saved too.
+ */
+struct checkpoint {
+	char *bytes;			/* of the arena, of stacks and of changed blocks, in turn */
+	size_t room;
+	struct arena arena;
+	struct super_block *sb;
+	u32 next_id;
+};
+
+/**
+ * checkpoint_save() - save a machine that has a snapshot
+ * @c: filled in; all zero, or saved before, or dropped
+ * @sim: the machine; no task is running
+ *
+ * Return: false if that cannot be done, without memory or because stacks cannot be copied.
+ */
+bool checkpoint_save(struct checkpoint *c, struct sim *sim);
+
+/** checkpoint_load() - put the machine back as it was saved, any number of times */
+void checkpoint_load(const struct checkpoint *c, struct sim *sim);
+
+/** checkpoint_drop() - give back its memory */
+void checkpoint_drop(struct checkpoint *c);
+
 /** snapshot_drop() - forget it; the machine stays as it is */
 void snapshot_drop(struct snapshot *s);
 
