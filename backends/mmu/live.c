@@ -203,6 +203,12 @@ static int live_map(struct vma *vma)
 	return err;
 }
 
+/* Regions: where nothing was to be merged, there is one more for it. */
+static void live_split(const struct vma *vma, u64 page)
+{
+	atomic_fetch_add(&mmu_of(vma)->regions, 1 - live_breaks(vma, page, page));
+}
+
 static bool same_page(const struct pte *a, const struct pte *b)
 {
 	return a->kind == b->kind && (a->kind != PTE_PFN || a->pfn == b->pfn) &&
@@ -318,7 +324,8 @@ static int live_audit(struct vma *vma, u64 page, char *why, size_t size)
 #define LIVE_OPS(engine)                                                                           \
 	{                                                                                          \
 		.name = "live-" #engine, .open = live_open_##engine, .close = live_close,          \
-		.map = live_map, .unmap = live_unmap, .set_pte = live_set_pte,                     \
+		.map = live_map, .unmap = live_unmap, .split = live_split,                         \
+		.set_pte = live_set_pte,                                                           \
 		.zap = live_zap,                                                                   \
 		.access = live_access, .audit = live_audit,                                        \
 	}

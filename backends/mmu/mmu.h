@@ -50,6 +50,9 @@ struct mmu_ops {
 	/* Pages go away for good; a touch is SIGSEGV from now on. May be NULL. */
 	void (*unmap)(struct vma *vma, u64 first_page, u64 nr_pages);
 
+	/* A mapping becomes two before @page. May be NULL. */
+	void (*split)(const struct vma *vma, u64 page);
+
 	/*
 	 * Change vma->pte[page] from what it is to *new and store it there, with
 	 * new->backing as the MMU wants it. PTE_NONE zaps. A task that waits for

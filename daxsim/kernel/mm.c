@@ -6,6 +6,7 @@
 #include "daxsim/kernel/mm.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/inode.h"
@@ -40,6 +41,15 @@ static void free_vma(struct vma *vma)
 
 	arena_free(a, vma->pte, vma->nr_pages * sizeof(*vma->pte));
 	arena_free(a, vma, sizeof(*vma));
+}
+
+static void unlink_vma(struct vma *vma)
+{
+	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
+	also(P_WRITE, obj(OBJ_I_MMAP, vma->inode->i_ino, 0));
+	LIST_REMOVE(vma, mm_link);
+	LIST_REMOVE(vma, i_mmap_link);
+	free_vma(vma);
 }
 
 /* A vma of @nr_pages whose other fields are those of @like. */
@@ -107,91 +117,94 @@ struct vma *find_vma(struct mm *mm, u64 addr)
 	return NULL;
 }
 
-/* Cut @vma so that it keeps [first, first + nr) of its pages, which move to its front. */
-static void shrink_vma(struct vma *vma, struct pte *pte, u64 first, u64 nr)
+/*
+ * Leave pages [0, page) to @vma and make the others a vma of their own. Memory is
+ * had before anything changes. i_mmap_mutex is held. Return: the other, or NULL.
+ */
+static struct vma *split_vma(struct vma *vma, u64 page)
 {
-	for (u64 i = 0; i < nr; i++)
-		pte[i] = vma->pte[first + i];
-	vma->pte = pte;
-	vma->start += first << PAGE_SHIFT;
-	vma->pgoff += first;
-	vma->page_base += first;
-	vma->nr_pages = nr;
+	const struct mmu_ops *mmu = vma->mm->sim->mmu;
+	struct arena *a = &vma->mm->sim->arena;
+	u64 old_pages = vma->nr_pages;
+	struct pte *old = vma->pte, *front = arena_alloc(a, page * sizeof(*front));
+	struct vma *tail = front ? alloc_vma(vma, old_pages - page) : NULL;
+
+	if (!tail) {
+		arena_free(a, front, page * sizeof(*front));
+		return NULL;
+	}
+	memcpy(front, old, page * sizeof(*front));
+	memcpy(tail->pte, old + page, tail->nr_pages * sizeof(*old));
+	arena_free(a, old, old_pages * sizeof(*old));
+	if (mmu->split)
+		mmu->split(vma, page);
+	vma->pte = front;
+	vma->nr_pages = page;
+	tail->start = vma_address(tail, page);
+	tail->pgoff += page;
+	tail->page_base += page;
+	ihold(tail->inode);
+	link_vma(tail);
+	return tail;
 }
 
 /*
- * Take pages [first, last) out of @vma: what lies behind becomes a vma of its
- * own. Memory is had before anything changes. i_mmap_mutex is held.
+ * Make pages [first, first + nr) of @vma a vma of their own, with i_mmap_mutex held.
+ * Return: that vma; NULL without memory, when as in Linux a split may be left behind.
  */
-static int cut_vma(struct vma *vma, u64 first, u64 last)
+static struct vma *isolate_pages(struct vma *vma, u64 first, u64 nr)
+{
+	if (first)
+		vma = split_vma(vma, first);
+	if (vma && nr < vma->nr_pages && !split_vma(vma, nr))
+		return NULL;
+	return vma;
+}
+
+/* Drop a vma, but not its reference to the inode. i_mmap_mutex is held. */
+static void unmap_vma(struct vma *vma)
 {
 	struct sim *sim = vma->mm->sim;
-	u64 old_pages = vma->nr_pages, behind = old_pages - last;
-	struct pte *old_pte = vma->pte, *front = NULL;
-	struct vma *rest = NULL;
 
-	if (behind) {
-		rest = alloc_vma(vma, behind);
-		if (!rest)
-			return -ENOMEM;
-	}
-	if (first) {
-		front = arena_alloc(&sim->arena, first * sizeof(*front));
-		if (!front) {
-			if (rest)
-				free_vma(rest);
-			return -ENOMEM;
-		}
-	}
-	zap_pages(vma, first, last, true);
-	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
-	also(P_WRITE, obj(OBJ_I_MMAP, vma->inode->i_ino, 0));
+	zap_pages(vma, 0, vma->nr_pages, true);
 	if (sim->mmu->unmap)
-		sim->mmu->unmap(vma, first, last - first);
-	if (rest) {
-		struct pte *pte = rest->pte;
+		sim->mmu->unmap(vma, 0, vma->nr_pages);
+	unlink_vma(vma);
+}
 
-		rest->nr_pages = old_pages;
-		rest->pte = old_pte;
-		shrink_vma(rest, pte, last, behind);
-		ihold(rest->inode);
-		link_vma(rest);
+/* munmap(2) with mmap_sem held. */
+static int unmap_range(struct mm *mm, u64 addr, u64 nr_pages)
+{
+	u64 end = addr + (nr_pages << PAGE_SHIFT);
+	struct vma *vma, *next;
+
+	/* What is split off comes to the front of the list, where it is not met again. */
+	LIST_FOREACH_SAFE(vma, &mm->mmap, mm_link, next) {
+		u64 vma_end = vma_address(vma, vma->nr_pages);
+		u64 from = max_t(u64, addr, vma->start), to = min_t(u64, end, vma_end);
+		struct inode *inode = vma->inode;
+
+		if (from >= to)
+			continue;
+		mutex_lock(&inode->i_data.i_mmap_mutex);
+		vma = isolate_pages(vma, vma_page(vma, from), (to - from) >> PAGE_SHIFT);
+		if (vma)
+			unmap_vma(vma);
+		mutex_unlock(&inode->i_data.i_mmap_mutex);
+		if (!vma)
+			return -ENOMEM;
+		iput(inode);
 	}
-	if (first) {
-		shrink_vma(vma, front, 0, first);
-		arena_free(&sim->arena, old_pte, old_pages * sizeof(*old_pte));
-		return 0;
-	}
-	LIST_REMOVE(vma, mm_link);
-	LIST_REMOVE(vma, i_mmap_link);
-	free_vma(vma);
 	return 0;
 }
 
 int do_munmap(struct mm *mm, u64 addr, u64 nr_pages)
 {
-	u64 end = addr + (nr_pages << PAGE_SHIFT);
-	struct vma *vma, *next;
-	int err = 0;
+	int err;
 
 	mark(P_do_munmap);
 	down_write(&mm->mmap_sem);
-	LIST_FOREACH_SAFE(vma, &mm->mmap, mm_link, next) {
-		u64 vma_end = vma->start + (vma->nr_pages << PAGE_SHIFT);
-		u64 from = max_t(u64, addr, vma->start), to = min_t(u64, end, vma_end);
-		struct inode *inode = vma->inode;
-		bool gone = from == vma->start;	/* what stays behind it is another vma */
-
-		if (from >= to)
-			continue;
-		mutex_lock(&inode->i_data.i_mmap_mutex);
-		err = cut_vma(vma, (from - vma->start) >> PAGE_SHIFT, (to - vma->start) >> PAGE_SHIFT);
-		mutex_unlock(&inode->i_data.i_mmap_mutex);
-		if (err)
-			break;
-		if (gone)
-			iput(inode);
-	}
+	err = unmap_range(mm, addr, nr_pages);
 	up_write(&mm->mmap_sem);
 	return err;
 }
