@@ -48,6 +48,16 @@ static void do_unmap(struct call *c)
 	c->ret = do_munmap(c->mm, c->addr, c->len);
 }
 
+static void do_protect(struct call *c)
+{
+	c->ret = do_mprotect(c->mm, c->addr, c->len, c->flags);
+}
+
+static void do_remap(struct call *c)
+{
+	c->ret = do_mremap(c->mm, c->addr, c->len, c->pgoff, c->flags, &c->addr);
+}
+
 static void do_map(struct call *c)
 {
 	c->ret = do_mmap(current->mm, c->file, "m", c->pgoff, c->len, c->flags, &c->addr);
@@ -104,6 +114,18 @@ struct call call_munmap(struct rig *r, enum who who, u64 addr, u64 nr_pages)
 {
 	return (struct call){ .fn = do_unmap, .mm = r->task[who]->mm, .addr = addr,
 			      .len = nr_pages };
+}
+
+struct call call_mprotect(struct rig *r, enum who who, u64 addr, u64 nr_pages, u32 flags)
+{
+	return (struct call){ .fn = do_protect, .mm = r->task[who]->mm, .addr = addr,
+			      .len = nr_pages, .flags = flags };
+}
+
+struct call call_mremap(struct rig *r, enum who who, u64 addr, u64 old_pages, u64 new_pages)
+{
+	return (struct call){ .fn = do_remap, .mm = r->task[who]->mm, .addr = addr,
+			      .len = old_pages, .pgoff = new_pages, .flags = MREMAP_MAYMOVE };
 }
 
 struct call call_mmap(struct file *f, pgoff_t pgoff, u64 nr_pages, u32 flags)

@@ -229,6 +229,24 @@ int rig_munmap(struct rig *r, enum who who, u64 addr, u64 nr_pages)
 	return c.ret;
 }
 
+int rig_mprotect(struct rig *r, enum who who, u64 addr, u64 nr_pages, u32 flags)
+{
+	struct call c = call_mprotect(r, who, addr, nr_pages, flags);
+
+	rig_call(r, who, &c);
+	return c.ret;
+}
+
+int rig_mremap(struct rig *r, enum who who, u64 old_addr, u64 old_pages, u64 new_pages, u64 *addr)
+{
+	struct call c = call_mremap(r, who, old_addr, old_pages, new_pages);
+
+	rig_call(r, who, &c);
+	if (!c.ret)
+		*addr = c.addr;
+	return c.ret;
+}
+
 int rig_truncate(struct rig *r, enum who who, struct file *f, s64 len)
 {
 	struct call c = call_truncate(f, len);

@@ -97,6 +97,9 @@ struct call call_write(struct file *f, void *buf, size_t len, s64 pos);
 struct call call_truncate(struct file *f, s64 len);
 struct call call_fsync(struct file *f);
 struct call call_munmap(struct rig *r, enum who who, u64 addr, u64 nr_pages);
+struct call call_mprotect(struct rig *r, enum who who, u64 addr, u64 nr_pages, u32 flags);
+/* With MREMAP_MAYMOVE; addr of the call becomes the new one. */
+struct call call_mremap(struct rig *r, enum who who, u64 addr, u64 old_pages, u64 new_pages);
 struct call call_mmap(struct file *f, pgoff_t pgoff, u64 nr_pages, u32 flags);
 struct call call_create(struct file *f, const char *name);
 struct call call_close(struct file *f);
@@ -136,6 +139,9 @@ void rig_close(struct rig *r, struct file *f);
 void rig_unlink(struct rig *r, struct file *f);
 u64 rig_mmap(struct rig *r, enum who who, struct file *f, pgoff_t pgoff, u64 nr_pages, u32 flags);
 int rig_munmap(struct rig *r, enum who who, u64 addr, u64 nr_pages);
+int rig_mprotect(struct rig *r, enum who who, u64 addr, u64 nr_pages, u32 flags);
+/* Sets *addr, which may be where @old_addr is kept; untouched after an error. */
+int rig_mremap(struct rig *r, enum who who, u64 old_addr, u64 old_pages, u64 new_pages, u64 *addr);
 int rig_truncate(struct rig *r, enum who who, struct file *f, s64 len);
 ssize_t rig_read(struct rig *r, enum who who, struct file *f, void *buf, size_t len, s64 pos);
 ssize_t rig_write(struct rig *r, enum who who, struct file *f, void *buf, size_t len, s64 pos);

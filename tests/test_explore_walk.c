@@ -69,6 +69,16 @@ static const struct {
 	{ "pread f 0 8 = 0x01", "truncate f 0", { 3, 3, 3 } },
 	/* Before, between and behind the two cuts, and behind the watchers' look at the end of each. */
 	{ "mmap o f 0 4k shared", "truncate f 0", { 5, 5, 5 } },
+	/* Protection, before and after, and for a fault in between; a place, which is taken first. */
+	{ "mprotect m 0 4k none", "mread m 0 8 = 0x01", { 3, 3, 3 } },
+	{ "mprotect m 0 4k ro", "mwrite m 0 8 7 = 8", { 3, 3, 3 } },
+	{ "mprotect n 0 4k none", "mread n 0 8 = 0x00", { 6, 6, 6 } },
+	{ "mprotect m 0 4k ro", "mprotect m 0 4k none", { 2, 2, 2 } },
+	{ "mprotect m 0 4k ro", "truncate f 0", { 6, 6, 6 } },
+	{ "mremap m 8k", "mread m 0 8 = 0x01", { 12, 12, 12 } },
+	{ "mremap m 8k", "mwrite m 0 8 7", { 12, 12, 12 } },
+	{ "mremap m 8k", "mremap m 12k", { 8, 8, 8 } },
+	{ "mremap m 8k", "truncate f 0", { 13, 13, 13 } },
 	/* What stat tells is read, too. */
 	{ "stat h = blocks 0", "mwrite n 0 8 2", { 2, 2, 3 } },
 	{ "stat g = nlink 1", "unlink g", { 3, 3, 3 } },	/* the name goes, then the file */
@@ -127,6 +137,8 @@ Test(explore_walk, hidden_access_is_noticed)
 		{ "pread g 0 8 = 0", "truncate g 4k", BIT(OBJ_I_SIZE) },
 		{ "fiemap h = none", "mwrite n 0 8 2", BIT(OBJ_EXTENT) },
 		{ "munmap m", "mread m 0 8 = 0x01", BIT(OBJ_PTE) | BIT(OBJ_MMAP) },
+		{ "mprotect m 0 4k none", "mread m 0 8 = 0x01", BIT(OBJ_PTE) | BIT(OBJ_MMAP) },
+		{ "mremap m 8k", "mread m 0 8 = 0x01", BIT(OBJ_PTE) | BIT(OBJ_MMAP) },
 		{ "pread f 0 8 = 0x01", "mwrite m 0 8 2", BIT(OBJ_BLOCK) | BIT(OBJ_MODEL) },
 		{ "truncate f 0", "truncate f 4k", BIT(OBJ_LOCK) },
 		{ "create a", "create b", BIT(OBJ_DIR) },

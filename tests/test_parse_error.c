@@ -244,6 +244,18 @@ static const struct error_case cmd_errors[] = {
 	{ "munmap m 0",
 	  "4:20: error: expected a length such as 4k, found '}' (usage: munmap "
 	  "MAPPING [OFFSET LENGTH])" },
+	{ "mprotect m 0 4k",
+	  "4:25: error: expected 'ro', 'rw' or 'none', found '}' (usage: mprotect "
+	  "MAPPING OFFSET LENGTH ro|rw|none)" },
+	{ "mprotect m 0 rw",
+	  "4:22: error: expected a size such as 4k, found 'rw' (usage: mprotect "
+	  "MAPPING OFFSET LENGTH ro|rw|none)" },
+	{ "mprotect f 0 4k rw", "4:18: error: 'f' is a file, not a mapping" },
+	{ "mremap m",
+	  "4:18: error: expected a size such as 4k, found '}' (usage: mremap MAPPING SIZE)" },
+	{ "mremap m 4k maymove",
+	  "4:21: error: expected '=' or the end of the command, found 'maymove' "
+	  "(usage: mremap MAPPING SIZE)" },
 	{ "mwrite m 0 8 256", "4:22: error: '256' is not a byte: 0 to 255, or 0x00 to 0xff" },
 	{ "mwrite m 0 8 zz", "4:22: error: 'zz' is not a byte: 0 to 255, or 0x00 to 0xff" },
 	{ "mwrite m 0 8 4k", "4:22: error: '4k' is not a byte: 0 to 255, or 0x00 to 0xff" },

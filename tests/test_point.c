@@ -106,6 +106,7 @@ static const char tour[] =
 	"	inject copy fault after 5000; pwrite f 0 8k = ...; pread f 0 8k = ...\n"
 	"	inject copy fault after 5000; pread f 0 8k = ...; fsync f; pwrite f 0 8k = ...\n"
 	"	fsync g; msync m; freeze; thaw; truncate f 100; faults\n"
+	"	mprotect m 0 4k ro; mremap m 40k = ...; mprotect m 0 40k rw; mremap m 40k = ...\n"
 	"	munmap m; munmap p; close f; unlink f; open g ro\n"
 	"}\n";
 

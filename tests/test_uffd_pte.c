@@ -91,7 +91,6 @@ Test(uffd_pte, impossible_ptes_are_rejected)
 		{ shared, { .kind = PTE_PFN, .pfn = 64 } },
 		{ shared, { .kind = PTE_ANON, .writable = true, .anon = page } },
 		{ private, { .kind = PTE_PFN, .pfn = 1, .writable = true } },
-		{ private, { .kind = PTE_ANON, .anon = page } },
 		{ private, { .kind = PTE_ANON + 1 } },
 	};
 
@@ -99,6 +98,68 @@ Test(uffd_pte, impossible_ptes_are_rejected)
 		cr_expect_eq(uffd_mmu.set_pte(bad[i].vma, 0, &bad[i].pte), -EINVAL, "%zu", i);
 		expect_honest(bad[i].vma);
 	}
+	machine_destroy(m);
+}
+
+/* What mprotect(2) and mremap(2) need: hardware that obeys, and the bytes of what is hidden. */
+Test(uffd_pte, protection_of_a_private_copy)
+{
+	struct machine *m = machine();
+	struct vma *vma = mapping(m, 0, PRIVATE);
+	static u8 copy[PAGE_SIZE];
+	u8 value = 0x55, got = 0;
+	struct mmu_access ld = load(m, 0, at(vma, 0) + 9, &got, 1);
+	struct mmu_access st = store(m, 1, at(vma, 0) + 9, &value, 1);
+
+	set(vma, 0, ANON(copy));
+	cr_assert_eq(go(&st), MMU_DONE);
+	cr_expect_eq(copy[9], 0, "the copy lives in real page tables");
+	vma->flags = 0;
+	uffd_mmu.protect(vma);
+	set(vma, 0, RO_ANON(copy));
+	expect_honest(vma);
+	expect_signal(go(&ld), &ld, SIGSEGV, at(vma, 0) + 9);
+	uffd_mmu.fetch(vma, 0);
+	cr_expect_eq(copy[9], 0x55);
+	uffd_mmu.protect(vma);
+	expect_signal(go(&ld), &ld, SIGSEGV, at(vma, 0) + 9);
+	vma->flags = VM_READ;
+	uffd_mmu.protect(vma);
+	cr_assert_eq(go(&ld), MMU_DONE);
+	cr_expect_eq(got, 0x55);
+	expect_signal(go(&st), &st, SIGSEGV, at(vma, 0) + 9);
+	/* Stores are allowed again, but the page still waits for a first one. */
+	vma->flags = PRIVATE;
+	uffd_mmu.protect(vma);
+	expect_honest(vma);
+	value = 0x66;
+	expect_fault(go(&st), &st, at(vma, 0));
+	set(vma, 0, ANON(copy));
+	expect_honest(vma);
+	cr_assert_eq(again(&st), MMU_DONE);
+	cr_assert_eq(go(&ld), MMU_DONE);
+	cr_expect_eq(got, 0x66);
+	machine_destroy(m);
+}
+
+/* A thread that sleeps in a fault when the page may no longer be touched. */
+Test(uffd_pte, protection_ends_a_fault)
+{
+	struct machine *m = machine();
+	struct vma *vma = mapping(m, 0, SHARED);
+	u8 value = 0x55;
+	struct mmu_access woken = store(m, 0, at(vma, 0) + 9, &value, 1);
+	struct mmu_access failed = store(m, 1, at(vma, 1) + 9, &value, 1);
+
+	set(vma, 0, RO_PFN(3));
+	set(vma, 1, RO_PFN(4));
+	expect_fault(go(&woken), &woken, at(vma, 0));
+	expect_fault(go(&failed), &failed, at(vma, 1));
+	vma->flags &= ~VM_WRITE;
+	uffd_mmu.protect(vma);
+	expect_signal(again(&woken), &woken, SIGSEGV, at(vma, 0) + 9);
+	expect_signal(refuse(&failed), &failed, SIGBUS, at(vma, 1) + 9);
+	expect_honest(vma);
 	machine_destroy(m);
 }
 
@@ -120,6 +181,7 @@ Test(uffd_pte, audit_finds_every_lie)
 		{ PRIVATE, ANON(page), NONE, "is present" },
 		{ PRIVATE, ANON(page), RO_PFN(3), "writable" },
 		{ PRIVATE, RO_PFN(3), ANON(page), "write-protected" },
+		{ PRIVATE, RO_ANON(page), ANON(page), "write-protected" },
 	};
 	struct machine *m = machine();
 	char why[128];

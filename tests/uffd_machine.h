@@ -156,6 +156,7 @@ static inline u64 at(const struct vma *vma, u64 page)
 #define HOLE ((struct pte){ .kind = PTE_HOLE })
 #define NONE ((struct pte){ .kind = PTE_NONE })
 #define ANON(p) ((struct pte){ .kind = PTE_ANON, .writable = true, .anon = (p) })
+#define RO_ANON(p) ((struct pte){ .kind = PTE_ANON, .anon = (p) })
 
 #define SHARED (VM_SHARED | VM_READ | VM_WRITE)
 #define PRIVATE (VM_READ | VM_WRITE)

@@ -203,10 +203,21 @@ static int live_map(struct vma *vma)
 	return err;
 }
 
-/* Regions: where nothing was to be merged, there is one more for it. */
+/* Regions: where nothing was to be merged, there is one more for it, or one less. */
 static void live_split(const struct vma *vma, u64 page)
 {
 	atomic_fetch_add(&mmu_of(vma)->regions, 1 - live_breaks(vma, page, page));
+}
+
+static void live_join(const struct vma *vma, u64 page)
+{
+	atomic_fetch_sub(&mmu_of(vma)->regions, 1 - live_breaks(vma, page, page));
+}
+
+static void live_fetch(struct vma *vma, u64 page)
+{
+	if (vma->pte[page].hw != PTE_HW_NONE)
+		uffd_fetch(vma, page);
 }
 
 static bool same_page(const struct pte *a, const struct pte *b)
@@ -302,7 +313,7 @@ static enum mmu_result live_access(struct mmu_access *a)
 	const struct pte *pte = &vma->pte[page];
 	u8 *bytes = page_bytes(vma, page) + (a->addr & ~PAGE_MASK);
 
-	if (pte->kind == PTE_NONE || (a->write && !pte->writable))
+	if (!vma_permits(vma, a->write) || pte->kind == PTE_NONE || (a->write && !pte->writable))
 		return MMU_FAULT;
 	if (a->write)
 		memcpy(bytes, a->buf, a->len);
@@ -324,8 +335,8 @@ static int live_audit(struct vma *vma, u64 page, char *why, size_t size)
 #define LIVE_OPS(engine)                                                                           \
 	{                                                                                          \
 		.name = "live-" #engine, .open = live_open_##engine, .close = live_close,          \
-		.map = live_map, .unmap = live_unmap, .split = live_split,                         \
-		.set_pte = live_set_pte,                                                           \
+		.map = live_map, .unmap = live_unmap, .split = live_split, .join = live_join,      \
+		.protect = uffd_mprotect, .fetch = live_fetch, .set_pte = live_set_pte,            \
 		.zap = live_zap,                                                                   \
 		.access = live_access, .audit = live_audit,                                        \
 	}

@@ -50,8 +50,18 @@ struct mmu_ops {
 	/* Pages go away for good; a touch is SIGSEGV from now on. May be NULL. */
 	void (*unmap)(struct vma *vma, u64 first_page, u64 nr_pages);
 
-	/* A mapping becomes two before @page. May be NULL. */
+	/* A mapping becomes two before @page, or two have become one there. May be NULL. */
 	void (*split)(const struct vma *vma, u64 page);
+	void (*join)(const struct vma *vma, u64 page);
+
+	/* The access that vma->flags allow has changed: see to it. May be NULL. */
+	void (*protect)(struct vma *vma);
+
+	/*
+	 * Copy to pte->anon what the page, which is PTE_ANON, has now; NULL where it
+	 * lives there. Until the next protect() nobody can store to the page.
+	 */
+	void (*fetch)(struct vma *vma, u64 page);
 
 	/*
 	 * Change vma->pte[page] from what it is to *new and store it there, with

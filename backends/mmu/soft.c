@@ -75,7 +75,7 @@ static enum mmu_result reach(struct mmu_access *a, u64 addr, u8 **bytes)
 
 	a->fault_addr = addr;
 	a->signal = SIGSEGV;
-	if (!vma || !(vma->flags & (a->write ? VM_WRITE : VM_READ)))
+	if (!vma || !vma_permits(vma, a->write))
 		return MMU_SIGNAL;
 	pte = &vma->pte[(addr - vma->start) >> PAGE_SHIFT];
 	a->fault_write = a->write;

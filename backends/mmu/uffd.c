@@ -97,7 +97,7 @@ static bool foreseen_fault(const struct uffd *u, struct mmu_access *a)
 		if (addr == last && !other_sleeps_at(u, a, addr))
 			continue;
 		vma = find_vma(a->task->mm, addr);
-		if (!vma || !(vma->flags & (a->write ? VM_WRITE : VM_READ | VM_WRITE)))
+		if (!vma || !vma_permits(vma, a->write))
 			continue;	/* SIGSEGV, which nobody sleeps in */
 		if (would_fault(a, vma, addr)) {
 			a->fault_addr = addr;
@@ -151,10 +151,11 @@ static enum mmu_result uffd_access(struct mmu_access *a)
 /* Put the end of the file under a page. A private copy is kept where it came from. */
 static void pull_out(struct vma *vma, u64 addr)
 {
-	struct pte *pte = &vma->pte[(addr - vma->start) >> PAGE_SHIFT];
+	u64 page = (addr - vma->start) >> PAGE_SHIFT;
+	struct pte *pte = &vma->pte[page];
 
 	if (pte->kind == PTE_ANON)
-		memcpy(pte->anon, (void *)addr, PAGE_SIZE);
+		uffd_fetch(vma, page);
 	else if (pte->kind == PTE_NONE)
 		pte->backing = BACKING_HOLE;
 	uffd_map_eof(&uffd_of(vma)->pt, addr);
@@ -184,7 +185,8 @@ static enum mmu_result fail(struct uffd *u, struct mmu_access *a)
 		u64 addr = first + i * PAGE_SIZE;
 		struct vma *vma = find_vma(a->task->mm, addr);
 
-		if (vma && (addr == failed || would_fault(a, vma, addr))) {
+		if (vma && (addr == failed || !vma_permits(vma, a->write) ||
+			    would_fault(a, vma, addr))) {
 			pull_out(vma, addr);
 			out[i] = vma;
 		}
@@ -215,6 +217,8 @@ const struct mmu_ops uffd_mmu = {
 	.close = uffd_close,
 	.map = uffd_map,
 	.unmap = uffd_unmap,
+	.protect = uffd_mprotect,
+	.fetch = uffd_fetch,
 	.set_pte = uffd_set_pte,
 	.access = uffd_access,
 	.resume = uffd_resume,

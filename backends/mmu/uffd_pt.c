@@ -171,6 +171,21 @@ int uffd_map_backing(const struct vma *vma, u64 page, u64 nr, u64 backing, int p
 	return 0;
 }
 
+void uffd_mprotect(struct vma *vma)
+{
+	if (mprotect((void *)vma->start, vma->nr_pages << PAGE_SHIFT, uffd_protection(vma)))
+		uffd_die_of_mappings("change the protection of pages");
+}
+
+void uffd_fetch(struct vma *vma, u64 page)
+{
+	void *addr = (void *)vma_address(vma, page);
+
+	if (mprotect(addr, PAGE_SIZE, PROT_READ))
+		uffd_die_of_mappings("look at a page");
+	memcpy(vma->pte[page].anon, addr, PAGE_SIZE);
+}
+
 /* What no page table of the simulated kernel ever holds, and real ones could not express. */
 static bool impossible(const struct vma *vma, const struct pte *pte)
 {
@@ -182,7 +197,7 @@ static bool impossible(const struct vma *vma, const struct pte *pte)
 	case PTE_PFN:
 		return pte->pfn >= vma->mm->sim->pmem.nr_blocks || (pte->writable && !shared);
 	case PTE_ANON:
-		return shared || !pte->writable;
+		return shared;
 	default:
 		return pte->kind != PTE_NONE;
 	}

@@ -109,7 +109,9 @@ int uffd_protect(struct uffd_pt *pt, u64 addr, bool wp);
 /** uffd_allow() - stop write-protecting a page, and wake who waits to store to it */
 int uffd_allow(struct uffd_pt *pt, u64 addr);
 
-/** uffd_set_pte(), uffd_audit() - struct mmu_ops */
+/** uffd_mprotect(), uffd_fetch(), uffd_set_pte(), uffd_audit() - struct mmu_ops */
+void uffd_mprotect(struct vma *vma);
+void uffd_fetch(struct vma *vma, u64 page);
 int uffd_set_pte(struct vma *vma, u64 page, const struct pte *new);
 int uffd_audit(struct vma *vma, u64 page, char *why, size_t size);
 

@@ -103,6 +103,55 @@ void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows)
 		zap_page(vma, page, even_cows);
 }
 
+void change_protection(struct vma *vma)
+{
+	bool shared_write = (vma->flags & VM_SHARED) && (vma->flags & VM_WRITE);
+
+	for (u64 page = 0; page < vma->nr_pages; page++) {
+		struct pte new;
+
+		pte_point(vma, page, P_set_pte, P_WRITE);
+		guard_lock(&vma->ptl);
+		new = vma->pte[page];
+		new.writable = shared_write && new.dirty;
+		if (new.writable != vma->pte[page].writable)
+			change_pte(vma, page, &new);
+		guard_unlock(&vma->ptl);
+	}
+}
+
+static int enter_pte(struct vma *vma, u64 page, const struct pte *new)
+{
+	int err;
+
+	guard_lock(&vma->ptl);
+	err = change_pte(vma, page, new);
+	guard_unlock(&vma->ptl);
+	return err;
+}
+
+/* Nobody else changes any of these PTEs: faults wait for mmap_sem, all others for i_mmap_mutex. */
+int move_ptes(struct vma *from, struct vma *to, u64 nr)
+{
+	const struct mmu_ops *mmu = from->mm->sim->mmu;
+	int err = 0;
+
+	for (u64 page = 0; page < nr && !err; page++) {
+		struct pte pte;
+
+		pte_point(from, page, P_move_pte, P_WRITE);
+		pte = read_pte(from, page);
+		if (pte.kind == PTE_NONE)
+			continue;
+		if (pte.kind == PTE_ANON && mmu->fetch)
+			mmu->fetch(from, page);
+		err = enter_pte(to, page, &pte);
+		if (!err)
+			enter_pte(from, page, &pte_none);
+	}
+	return err;
+}
+
 static bool pte_same(const struct pte *a, const struct pte *b)
 {
 	return a->kind == b->kind && a->pfn == b->pfn && a->anon == b->anon;
@@ -199,14 +248,28 @@ static int wp_page_copy(struct vma *vma, u64 page, struct vm_fault *vmf, const s
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_WRITE;
 }
 
+/* Let user code store to the page that is there. */
+static int wp_page_reuse(struct vma *vma, u64 page, const struct pte *orig)
+{
+	struct pte reuse = *orig;
+	int err;
+
+	reuse.writable = reuse.dirty = true;
+	err = install(vma, page, orig, &reuse);
+	if (err == -EBUSY)
+		return 0;
+	return err ? VM_FAULT_OOM : VM_FAULT_WRITE;
+}
+
 /* @orig is the PTE that the fault met; truncate may have taken it away by now. */
 static int do_wp_page(struct vma *vma, struct vm_fault *vmf, const struct pte *orig)
 {
 	u64 page = vma_page(vma, vmf->address);
-	struct pte reuse = *orig;
-	int err;
 
 	mark(P_do_wp_page);
+	/* mprotect(2) made it read-only for a while; nobody else has this page. */
+	if (orig->kind == PTE_ANON)
+		return wp_page_reuse(vma, page, orig);
 	if (!(vma->flags & VM_SHARED))
 		return wp_page_copy(vma, page, vmf, orig);
 	/* A hole page has a struct page, so its file is asked: page_mkwrite. */
@@ -217,11 +280,7 @@ static int do_wp_page(struct vma *vma, struct vm_fault *vmf, const struct pte *o
 	/* A special PTE has none. Linux 4.0 makes it writable and asks nobody; 4.1 asks pfn_mkwrite. */
 	if (has(vma->inode->i_sb, PFN_MKWRITE))
 		dax_pfn_mkwrite(vma->inode);
-	reuse.writable = reuse.dirty = true;
-	err = install(vma, page, orig, &reuse);
-	if (err == -EBUSY)
-		return 0;
-	return err ? VM_FAULT_OOM : VM_FAULT_WRITE;
+	return wp_page_reuse(vma, page, orig);
 }
 
 int handle_mm_fault(struct vma *vma, u64 address, bool write)
@@ -236,7 +295,7 @@ int handle_mm_fault(struct vma *vma, u64 address, bool write)
 	struct pte orig;
 
 	current->pgfault++;
-	if (!(vma->flags & (write ? VM_WRITE : VM_READ)))
+	if (!vma_permits(vma, write))
 		return VM_FAULT_SIGSEGV;
 	pte_point(vma, page, P_pte_read, P_READ);
 	orig = read_pte(vma, page);

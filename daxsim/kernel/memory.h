@@ -14,6 +14,26 @@ struct vma;
 void zap_pages(struct vma *vma, u64 first, u64 last, bool even_cows);
 
 /**
+ * change_protection() - give the PTEs of a vma the protection that its flags ask for
+ * @vma: the mapping; mmap_sem is held for writing
+ *
+ * Linux 4.0 change_pte_range(): a DAX file wants to hear of first stores, so only
+ * what is dirty already may be stored to at once (vma_wants_writenotify()).
+ */
+void change_protection(struct vma *vma);
+
+/**
+ * move_ptes() - move the PTEs of the first pages of a vma to those of another
+ * @from: the vma
+ * @to: another of that file and those pages; it has none of their PTEs yet
+ * @nr: pages
+ *
+ * mmap_sem is held for writing, and i_mmap_mutex. Private copies keep their bytes.
+ * Return: 0, or a negative errno, when some have moved and the others have not.
+ */
+int move_ptes(struct vma *from, struct vma *to, u64 nr);
+
+/**
  * vm_insert_mixed() - enter a device page into a page table
  * @vma: the mapping
  * @address: page-aligned

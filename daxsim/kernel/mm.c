@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Address spaces: mmap(2), munmap(2) and removing the PTEs of a file from all
- * of them (Linux 3.17 mm/mmap.c, mm/memory.c).
+ * Address spaces: mmap(2), munmap(2), mprotect(2), mremap(2) and removing the
+ * PTEs of a file from all of them (Linux 3.17 mm/mmap.c, mm/mprotect.c,
+ * mm/mremap.c, mm/memory.c).
  */
 #include "daxsim/kernel/mm.h"
 
@@ -12,6 +13,8 @@
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/memory.h"
 #include "daxsim/sim/sim.h"
+
+#define END_OF_FILES ((u64)INT64_MAX >> PAGE_SHIFT)	/* pages that a file may have */
 
 struct mm *mm_create(struct sim *sim, const char *name)
 {
@@ -80,9 +83,11 @@ int do_mmap(struct mm *mm, struct file *file, const char *name, pgoff_t pgoff, u
 	int err;
 
 	mark(P_do_mmap);
-	if (!nr_pages || pgoff + nr_pages > (u64)INT64_MAX >> PAGE_SHIFT)
+	if (!nr_pages || pgoff + nr_pages > END_OF_FILES)
 		return -EINVAL;
-	if ((flags & VM_SHARED) && (flags & VM_WRITE) && !file->writable)
+	if (!(flags & VM_SHARED) || file->writable)
+		like.flags |= VM_MAYWRITE;
+	if ((flags & VM_WRITE) && !(like.flags & VM_MAYWRITE))
 		return -EACCES;
 	down_write(&mm->mmap_sem);
 	err = -ENOMEM;
@@ -161,6 +166,33 @@ static struct vma *isolate_pages(struct vma *vma, u64 first, u64 nr)
 	return vma;
 }
 
+/* Undo a split where nothing is left to tell the parts apart; without memory they stay apart. */
+static void join_vmas(struct vma *vma, struct vma *tail)
+{
+	const struct mmu_ops *mmu = vma->mm->sim->mmu;
+	struct arena *a = &vma->mm->sim->arena;
+	struct inode *inode = vma->inode;
+	u64 front = vma->nr_pages, nr_pages = front + tail->nr_pages;
+	struct pte *pte;
+
+	if (vma->id != tail->id || vma->flags != tail->flags || vma_address(vma, front) != tail->start)
+		return;
+	pte = arena_alloc(a, nr_pages * sizeof(*pte));
+	if (!pte)
+		return;
+	mutex_lock(&inode->i_data.i_mmap_mutex);
+	memcpy(pte, vma->pte, front * sizeof(*pte));
+	memcpy(pte + front, tail->pte, tail->nr_pages * sizeof(*pte));
+	arena_free(a, vma->pte, front * sizeof(*pte));
+	vma->pte = pte;
+	vma->nr_pages = nr_pages;
+	if (mmu->join)
+		mmu->join(vma, front);
+	unlink_vma(tail);
+	mutex_unlock(&inode->i_data.i_mmap_mutex);
+	iput(inode);
+}
+
 /* Drop a vma, but not its reference to the inode. i_mmap_mutex is held. */
 static void unmap_vma(struct vma *vma)
 {
@@ -205,6 +237,141 @@ int do_munmap(struct mm *mm, u64 addr, u64 nr_pages)
 	mark(P_do_munmap);
 	down_write(&mm->mmap_sem);
 	err = unmap_range(mm, addr, nr_pages);
+	up_write(&mm->mmap_sem);
+	return err;
+}
+
+/* Change the protection of pages of one vma. */
+static int mprotect_fixup(struct vma *vma, u64 first, u64 nr, u32 flags)
+{
+	struct lock *i_mmap_mutex = &vma->inode->i_data.i_mmap_mutex;
+	const struct mmu_ops *mmu = vma->mm->sim->mmu;
+	u32 new_flags = (vma->flags & ~(VM_READ | VM_WRITE)) | flags;
+	struct vma *front, *tail;
+
+	if ((flags & VM_WRITE) && !(vma->flags & VM_MAYWRITE))
+		return -EACCES;
+	if (new_flags == vma->flags)
+		return 0;
+	if (nr < vma->nr_pages) {
+		mutex_lock(i_mmap_mutex);
+		vma = isolate_pages(vma, first, nr);
+		mutex_unlock(i_mmap_mutex);
+		if (!vma)
+			return -ENOMEM;
+	}
+	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
+	vma->flags = new_flags;
+	if (mmu->protect)
+		mmu->protect(vma);
+	change_protection(vma);
+	tail = find_vma(vma->mm, vma_address(vma, vma->nr_pages));
+	front = find_vma(vma->mm, vma->start - 1);
+	if (tail)
+		join_vmas(vma, tail);
+	if (front)
+		join_vmas(front, vma);
+	return 0;
+}
+
+int do_mprotect(struct mm *mm, u64 addr, u64 nr_pages, u32 flags)
+{
+	int err = 0;
+
+	mark(P_do_mprotect);
+	if ((addr & ~PAGE_MASK) || (flags & ~(VM_READ | VM_WRITE)))
+		return -EINVAL;
+	down_write(&mm->mmap_sem);
+	/* What comes before a page that is not there has been changed all the same. */
+	while (nr_pages && !err) {
+		struct vma *vma = find_vma(mm, addr);
+		u64 first, nr;
+
+		err = -ENOMEM;
+		if (!vma)
+			break;
+		first = vma_page(vma, addr);
+		nr = min_t(u64, nr_pages, vma->nr_pages - first);
+		err = mprotect_fixup(vma, first, nr, flags);
+		addr += nr << PAGE_SHIFT;
+		nr_pages -= nr;
+	}
+	up_write(&mm->mmap_sem);
+	return err;
+}
+
+/*
+ * Give pages of a vma another place and a new size; with them go its reference to the
+ * inode, its name and its number. PTEs move too, for private copies are nowhere else.
+ *
+ * A truncate that went through the mappings meanwhile could look at the new place
+ * before a PTE has come there and at the old one when it has left. i_mmap_mutex keeps
+ * it out, as in Linux before 3.7; later only where the order in which mappings are
+ * visited does not do it, but a list has no such order.
+ */
+static int move_vma(struct vma *vma, u64 first, u64 nr, u64 new_pages, u64 *addr)
+{
+	struct lock *i_mmap_mutex = &vma->inode->i_data.i_mmap_mutex;
+	const struct mmu_ops *mmu = vma->mm->sim->mmu;
+	struct vma *new;
+	int err = -ENOMEM;
+
+	mutex_lock(i_mmap_mutex);
+	vma = isolate_pages(vma, first, nr);
+	new = vma ? alloc_vma(vma, new_pages) : NULL;
+	if (!new)
+		goto out;
+	err = mmu->map(new);
+	if (err) {
+		free_vma(new);
+		goto out;
+	}
+	link_vma(new);
+	err = move_ptes(vma, new, nr);
+	if (!err) {
+		*addr = new->start;
+		unmap_vma(vma);
+	} else {
+		move_ptes(new, vma, nr);
+		unmap_vma(new);
+		if (mmu->protect)
+			mmu->protect(vma);
+	}
+out:
+	mutex_unlock(i_mmap_mutex);
+	return err;
+}
+
+/* mremap(2) to a larger size, with mmap_sem held. */
+static int grow_mapping(struct mm *mm, u64 old_pages, u64 new_pages, u32 flags, u64 *addr)
+{
+	struct vma *vma = find_vma(mm, *addr);
+	u64 first = vma ? vma_page(vma, *addr) : 0;
+
+	if (!vma || old_pages > vma->nr_pages - first)
+		return -EFAULT;
+	if (new_pages > END_OF_FILES || vma->pgoff + first + new_pages > END_OF_FILES)
+		return -EINVAL;
+	/* No MMU leaves room behind a mapping. */
+	if (!(flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	return move_vma(vma, first, old_pages, new_pages, addr);
+}
+
+int do_mremap(struct mm *mm, u64 old_addr, u64 old_pages, u64 new_pages, u32 flags, u64 *addr)
+{
+	int err;
+
+	mark(P_do_mremap);
+	if ((old_addr & ~PAGE_MASK) || !old_pages || !new_pages || (flags & ~MREMAP_MAYMOVE))
+		return -EINVAL;
+	*addr = old_addr;
+	down_write(&mm->mmap_sem);
+	/* As in 3.17 nobody asks whether what stays is mapped at all. */
+	if (new_pages <= old_pages)
+		err = unmap_range(mm, old_addr + (new_pages << PAGE_SHIFT), old_pages - new_pages);
+	else
+		err = grow_mapping(mm, old_pages, new_pages, flags, addr);
 	up_write(&mm->mmap_sem);
 	return err;
 }

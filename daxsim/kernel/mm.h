@@ -35,6 +35,9 @@ struct task;
 #define VM_READ 0x1
 #define VM_WRITE 0x2
 #define VM_SHARED 0x8
+#define VM_MAYWRITE 0x20	/* mprotect(2) may add VM_WRITE */
+
+#define MREMAP_MAYMOVE 1
 
 enum pte_kind {
 	PTE_NONE,
@@ -68,7 +71,7 @@ struct vma {
 	u64 nr_pages;
 	pgoff_t pgoff;			/* of its first page, in the file */
 	u32 flags;			/* VM_* */
-	u32 id;				/* names the objects of its points; a split keeps it */
+	u32 id;				/* names the objects of its points; a part or a move keeps it */
 	u64 page_base;			/* index of its first page in the mapping as mmap(2) made it */
 	const char *name;		/* for people */
 	struct guard ptl;		/* page table lock: of the bytes of pte[] */
@@ -88,6 +91,12 @@ static inline u64 vma_address(const struct vma *vma, u64 page)
 static inline u64 vma_page(const struct vma *vma, u64 address)
 {
 	return (address - vma->start) >> PAGE_SHIFT;
+}
+
+/* Whether user code may load or store there; no x86 can allow stores alone. */
+static inline bool vma_permits(const struct vma *vma, bool write)
+{
+	return vma->flags & (write ? VM_WRITE : VM_READ | VM_WRITE);
 }
 
 struct mm {
@@ -126,7 +135,7 @@ struct mm *mm_create(struct sim *sim, const char *name);
  * @name: of the mapping, for people; kept, not copied
  * @pgoff: first page of the file
  * @nr_pages: length in pages, above 0
- * @flags: VM_*
+ * @flags: VM_READ, VM_WRITE, VM_SHARED
  * @addr: set to the address
  *
  * Takes mmap_sem for writing and i_mmap_mutex. Return: 0; -EACCES for a shared
@@ -137,6 +146,35 @@ int do_mmap(struct mm *mm, struct file *file, const char *name, pgoff_t pgoff, u
 
 /** do_munmap() - munmap(2) of whole pages; parts of mappings are split off. Return: 0 or -ENOMEM */
 int do_munmap(struct mm *mm, u64 addr, u64 nr_pages);
+
+/**
+ * do_mprotect() - mprotect(2) of whole pages
+ * @mm: the address space
+ * @addr: page-aligned, bytes
+ * @nr_pages: length in pages; 0 is fine
+ * @flags: VM_READ, VM_WRITE; 0: nobody may touch it
+ *
+ * Mappings are split at the edges, and parts joined where they are equal again. Takes
+ * mmap_sem for writing and, for splitting and joining, i_mmap_mutex. What comes before
+ * the page that fails has been changed. Return: 0; -ENOMEM where nothing is mapped, or
+ * without memory; -EACCES for VM_WRITE where the mapping is shared and its file was
+ * open read-only; -EINVAL.
+ */
+int do_mprotect(struct mm *mm, u64 addr, u64 nr_pages, u32 flags);
+
+/**
+ * do_mremap() - mremap(2) of whole pages
+ * @mm: the address space
+ * @old_addr: page-aligned, bytes
+ * @old_pages: length in pages, above 0; if it grows, pages of one mapping
+ * @new_pages: length in pages, above 0
+ * @flags: MREMAP_MAYMOVE: another address will do
+ * @addr: set to the address
+ *
+ * Takes mmap_sem for writing and i_mmap_mutex. Return: 0; -EFAULT where not all is
+ * mapped; -ENOMEM if it would have to move but may not, or without memory; -EINVAL.
+ */
+int do_mremap(struct mm *mm, u64 old_addr, u64 old_pages, u64 new_pages, u32 flags, u64 *addr);
 
 /** find_vma() - the mapping that holds @addr, or NULL */
 struct vma *find_vma(struct mm *mm, u64 addr);

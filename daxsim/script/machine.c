@@ -87,10 +87,18 @@ static void file_put(struct machine *m, struct open_file *f)
 	arena_free(&m->sim.arena, f, sizeof(*f));
 }
 
-static struct named_mapping *mapping_of(struct machine *m, const char *name, struct outcome *out)
+/*
+ * The mapping that @cmd works on, under its first or its second name. A pointer to one
+ * that moves is a variable that sessions share, so taking its value is an access.
+ */
+static struct named_mapping *mapping_of(struct machine *m, const struct cmd *cmd, const char *name,
+					struct outcome *out)
 {
-	struct named_mapping *map = FIND(m, maps, nr_maps, name);
+	struct named_mapping *map;
 
+	if (cmd->moves && *cmd->moves)
+		point(P_use_address, P_READ, obj(OBJ_MMAP, current->mm->id, 0));
+	map = FIND(m, maps, nr_maps, name);
 	if (!map)
 		fail(out, "there is no mapping %s here; mmap it first", name);
 	else if (map->mm != current->mm)
@@ -222,7 +230,7 @@ static void cmd_fallocate(struct machine *m, const struct cmd *cmd, struct outco
 static bool user_buffer(struct machine *m, const struct cmd *cmd, struct iov_iter *iter,
 			struct outcome *out)
 {
-	struct named_mapping *map = mapping_of(m, cmd->name2, out);
+	struct named_mapping *map = mapping_of(m, cmd, cmd->name2, out);
 
 	if (!map)
 		return false;
@@ -317,7 +325,7 @@ static void cmd_mmap(struct machine *m, const struct cmd *cmd, struct outcome *o
 
 static void cmd_munmap(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct named_mapping *map = mapping_of(m, cmd->name, out);
+	struct named_mapping *map = mapping_of(m, cmd, cmd->name, out);
 
 	if (!map)
 		return;
@@ -338,9 +346,42 @@ static void cmd_munmap(struct machine *m, const struct cmd *cmd, struct outcome 
 	}
 }
 
+static void cmd_mprotect(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	const struct named_mapping *map = mapping_of(m, cmd, cmd->name, out);
+	u32 flags = cmd->flags & CMD_NO_ACCESS ? 0 :
+		    cmd->flags & CMD_RDONLY ? VM_READ : VM_READ | VM_WRITE;
+
+	if (!map)
+		return;
+	/* Nothing is mapped behind it; what an MMU has there is nobody's business. */
+	out->ret = -ENOMEM;
+	if (cmd->off < map->nr_pages << PAGE_SHIFT)
+		out->ret = do_mprotect(map->mm, map->addr + cmd->off,
+				       DIV_ROUND_UP(cmd->len, PAGE_SIZE), flags);
+}
+
+static void cmd_mremap(struct machine *m, const struct cmd *cmd, struct outcome *out)
+{
+	struct named_mapping *map = mapping_of(m, cmd, cmd->name, out);
+	u64 nr_pages = DIV_ROUND_UP(cmd->len, PAGE_SIZE), was, addr;
+
+	if (!map)
+		return;
+	was = map->addr;
+	out->ret = do_mremap(map->mm, was, map->nr_pages, nr_pages, MREMAP_MAYMOVE, &addr);
+	/* Others may have been there meanwhile. */
+	map = FIND(m, maps, nr_maps, cmd->name);
+	if (out->ret || !map || map->addr != was)
+		return;
+	also(P_WRITE, obj(OBJ_MMAP, map->mm->id, 0));
+	map->addr = addr;
+	map->nr_pages = nr_pages;
+}
+
 static void cmd_mread(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct named_mapping *map = mapping_of(m, cmd->name, out);
+	struct named_mapping *map = mapping_of(m, cmd, cmd->name, out);
 	struct access_result res;
 
 	if (!map || !make_room(m, out, cmd->len))
@@ -352,7 +393,7 @@ static void cmd_mread(struct machine *m, const struct cmd *cmd, struct outcome *
 
 static void cmd_mwrite(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct named_mapping *map = mapping_of(m, cmd->name, out);
+	struct named_mapping *map = mapping_of(m, cmd, cmd->name, out);
 	struct access_result res;
 
 	if (!map || !make_room(m, out, cmd->len))
@@ -366,7 +407,7 @@ static void cmd_mwrite(struct machine *m, const struct cmd *cmd, struct outcome 
 /* Syncs the file of every page of the mapping; a page that is gone is -ENOMEM. */
 static void cmd_msync(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	const struct named_mapping *map = mapping_of(m, cmd->name, out);
+	const struct named_mapping *map = mapping_of(m, cmd, cmd->name, out);
 	u64 addr = map ? map->addr : 0, end = map ? addr + (map->nr_pages << PAGE_SHIFT) : 0;
 
 	while (addr < end) {
@@ -464,6 +505,7 @@ static void (*const commands[NR_VERBS])(struct machine *m, const struct cmd *cmd
 	[VERB_FCOLLAPSE] = cmd_fallocate, [VERB_FINSERT] = cmd_fallocate,
 	[VERB_PREAD] = cmd_pread,	[VERB_PWRITE] = cmd_pwrite,
 	[VERB_MMAP] = cmd_mmap,		[VERB_MUNMAP] = cmd_munmap,
+	[VERB_MPROTECT] = cmd_mprotect,	[VERB_MREMAP] = cmd_mremap,
 	[VERB_MREAD] = cmd_mread,	[VERB_MWRITE] = cmd_mwrite,
 	[VERB_MSYNC] = cmd_msync,	[VERB_FSYNC] = cmd_fsync,
 	[VERB_FIEMAP] = cmd_fiemap,	[VERB_STAT] = cmd_stat,

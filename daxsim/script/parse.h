@@ -28,6 +28,7 @@ struct symbol {
 	RB_ENTRY(symbol) entry;
 	const char *name;
 	void *is[NR_NAME_KINDS];	/* what it names of each kind, or NULL */
+	bool moves;			/* a mapping that mremap names */
 };
 
 RB_HEAD(name_tree, symbol);

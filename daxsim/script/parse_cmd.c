@@ -36,6 +36,7 @@ enum arg {
 	ARG_BYTE,		/* [BYTE] */
 	ARG_RO_RW,		/* [ro|rw] */
 	ARG_SHARING,
+	ARG_PROTECTION,		/* ro|rw|none */
 	ARG_AS,			/* [as HANDLE] */
 	ARG_TO,			/* [to MAPPING OFFSET] */
 	ARG_FROM,		/* [from MAPPING OFFSET] */
@@ -60,6 +61,8 @@ static const u8 signatures[NR_VERBS][MAX_ARGS] = {
 	[VERB_MMAP] = { ARG_NEW_MAPPING, ARG_MAPPED_FILE, ARG_OFFSET, ARG_SIZE, ARG_SHARING,
 			ARG_RO_RW },
 	[VERB_MUNMAP] = { ARG_MAPPING, ARG_RANGE },
+	[VERB_MPROTECT] = { ARG_MAPPING, ARG_OFFSET, ARG_SIZE, ARG_PROTECTION },
+	[VERB_MREMAP] = { ARG_MAPPING, ARG_SIZE },
 	[VERB_MREAD] = { ARG_MAPPING, ARG_OFFSET, ARG_ACCESS_SIZE },
 	[VERB_MWRITE] = { ARG_PATTERN, ARG_MAPPING, ARG_OFFSET, ARG_ACCESS_SIZE, ARG_BYTE },
 	[VERB_MSYNC] = { ARG_MAPPING },
@@ -69,12 +72,24 @@ static const u8 signatures[NR_VERBS][MAX_ARGS] = {
 	[VERB_INJECT] = { ARG_INJECTION },
 };
 
-static const char *parse_used_name(struct parser *p, enum name_kind kind, const char *what)
+static const char *parse_used_file(struct parser *p)
 {
 	struct pos pos = p->tok.pos;
-	struct symbol *symbol = parse_name(p, what);
+	struct symbol *symbol = parse_name(p, "a file");
 
-	name_use(p, symbol, pos, 1U << kind);
+	name_use(p, symbol, pos, 1U << NAME_FILE);
+	return symbol->name;
+}
+
+/* A mapping that is used may be one that moves, even if that is only said further down. */
+static const char *parse_used_mapping(struct parser *p, struct cmd *c)
+{
+	struct pos pos = p->tok.pos;
+	struct symbol *symbol = parse_name(p, "a mapping");
+
+	name_use(p, symbol, pos, 1U << NAME_MAPPING);
+	symbol->moves |= c->verb == VERB_MREMAP;
+	c->moves = &symbol->moves;
 	return symbol->name;
 }
 
@@ -96,7 +111,7 @@ static void parse_user_buffer(struct parser *p, struct cmd *c, const char *keywo
 	if (p->pattern)
 		fail(p, pos, "'-S' and '%s' exclude each other", keyword);
 	c->flags |= CMD_USER_BUFFER;
-	c->name2 = parse_used_name(p, NAME_MAPPING, "a mapping");
+	c->name2 = parse_used_mapping(p, c);
 	c->off2 = parse_size(p, "an offset such as 4k");
 }
 
@@ -146,16 +161,16 @@ static void parse_arg(struct parser *p, struct cmd *c, enum arg arg)
 	case ARG_NONE:
 		break;
 	case ARG_FILE:
-		c->name = parse_used_name(p, NAME_FILE, "a file");
+		c->name = parse_used_file(p);
 		break;
 	case ARG_NEW_FILE:
 		c->name = parse_new_name(p, NAME_FILE, "a name for the file", c);
 		break;
 	case ARG_MAPPED_FILE:
-		c->name2 = parse_used_name(p, NAME_FILE, "a file");
+		c->name2 = parse_used_file(p);
 		break;
 	case ARG_MAPPING:
-		c->name = parse_used_name(p, NAME_MAPPING, "a mapping");
+		c->name = parse_used_mapping(p, c);
 		break;
 	case ARG_NEW_MAPPING:
 		c->name = parse_new_name(p, NAME_MAPPING, "a name for the mapping", c);
@@ -206,6 +221,14 @@ static void parse_arg(struct parser *p, struct cmd *c, enum arg arg)
 			c->flags |= CMD_PRIVATE;
 		else if (!accept(p, "shared"))
 			fail_expected(p, "'shared' or 'private'");
+		break;
+	case ARG_PROTECTION:
+		if (accept(p, "ro"))
+			c->flags |= CMD_RDONLY;
+		else if (accept(p, "none"))
+			c->flags |= CMD_NO_ACCESS;
+		else if (!accept(p, "rw"))
+			fail_expected(p, "'ro', 'rw' or 'none'");
 		break;
 	case ARG_AS:
 		if (accept(p, "as"))

@@ -43,6 +43,9 @@ struct pos {
 	  "write(2) of one byte value (0xcd), or out of a mapping")                                \
 	V(MMAP, "mmap", "MAPPING FILE OFFSET LENGTH shared|private [ro|rw]", "mmap(2)")            \
 	V(MUNMAP, "munmap", "MAPPING [OFFSET LENGTH]", "munmap(2), of a part if one is named")     \
+	V(MPROTECT, "mprotect", "MAPPING OFFSET LENGTH ro|rw|none", "mprotect(2)")                 \
+	V(MREMAP, "mremap", "MAPPING SIZE",                                                        \
+	  "mremap(2) with MREMAP_MAYMOVE; the name goes with it to another address")               \
 	V(MREAD, "mread", "MAPPING OFFSET LENGTH", "load from the mapping")                        \
 	V(MWRITE, "mwrite", "[-S BYTE] MAPPING OFFSET LENGTH [BYTE]",                              \
 	  "store one byte value (0x58) to the mapping")                                            \
@@ -114,6 +117,7 @@ struct value {
 #define CMD_PRIVATE 0x4		/* private */
 #define CMD_USER_BUFFER 0x8	/* to, from: name2 and off2 are a mapping and an offset in it */
 #define CMD_WHOLE 0x10		/* munmap without a range */
+#define CMD_NO_ACCESS 0x20	/* none */
 
 struct cmd {
 	enum verb verb;
@@ -121,7 +125,8 @@ struct cmd {
 	const char *text;	/* the command without its result, as it stands in the file, blanks folded */
 	const char *name;	/* file or mapping; NULL for verbs without one */
 	const char *name2;	/* mmap: the file; open: the new handle; to, from: the mapping */
-	u64 off, len;		/* bytes; truncate: the size is in len */
+	const bool *moves;	/* whether an mremap anywhere names its mapping; NULL without one */
+	u64 off, len;		/* bytes; truncate, mremap: the size is in len */
 	u64 off2;		/* bytes */
 	u8 byte;
 	u32 flags;

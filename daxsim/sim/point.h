@@ -29,9 +29,13 @@
 	P(do_cow_fault, "first store to a page of a private mapping")                              \
 	P(do_mmap, "mmap(2) enters the kernel")                                                    \
 	P(do_munmap, "munmap(2) enters the kernel")                                                \
+	P(do_mprotect, "mprotect(2) enters the kernel")                                            \
+	P(do_mremap, "mremap(2) enters the kernel")                                                \
+	P(use_address, "user code is about to use the address of a mapping that mremap(2) moves")  \
 	P(pte_read, "a PTE is looked at")                                                          \
 	P(set_pte, "a PTE is about to be set")                                                     \
 	P(zap_pte, "a PTE is about to be removed")                                                 \
+	P(move_pte, "mremap(2) is about to move a PTE")                                            \
 	P(dax_fault, "the fault handler of a DAX file is entered")                                 \
 	P(do_dax_fault, "the fault is about to be resolved; before the first i_size check")        \
 	P(find_get_page, "the fault looks for a hole page in the page cache")                      \

@@ -85,7 +85,7 @@ static void hash_inode(struct sim *sim, const struct inode *inode, XXH3_state_t 
 	}
 	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link)
 		for (u64 page = 0; page < vma->nr_pages; page++) {
-			const u64 pte[] = { vma->page_base + page, vma->pte[page].kind,
+			const u64 pte[] = { vma->flags, vma->page_base + page, vma->pte[page].kind,
 					    vma->pte[page].writable };
 
 			XXH3_64bits_update(h, pte, sizeof(pte));
