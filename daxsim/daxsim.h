@@ -175,6 +175,23 @@ DAXSIM_API int daxsim_mmap(struct daxsim_file *f, size_t length, int prot, int f
 /** daxsim_munmap() - munmap(2) of a range of @d's mappings. 0, -EINVAL or -ENOMEM */
 DAXSIM_API int daxsim_munmap(struct daxsim *d, void *addr, size_t length);
 
+/** daxsim_mprotect() - mprotect(2). 0, -EACCES, -EINVAL or -ENOMEM */
+DAXSIM_API int daxsim_mprotect(struct daxsim *d, void *addr, size_t length, int prot);
+
+/**
+ * daxsim_mremap() - mremap(2)
+ * @d: the device
+ * @old: start of a range within one mapping
+ * @old_length: bytes
+ * @new_length: bytes
+ * @flags: MREMAP_MAYMOVE, or 0: growing then fails where there is no room
+ * @addr: set on success
+ *
+ * Return: 0, -EFAULT, -EINVAL or -ENOMEM.
+ */
+DAXSIM_API int daxsim_mremap(struct daxsim *d, void *old, size_t old_length, size_t new_length,
+			     int flags, void **addr);
+
 /** daxsim_msync() - msync(2), MS_SYNC: the file of each mapping in the range. 0 or -ENOMEM */
 DAXSIM_API int daxsim_msync(struct daxsim *d, void *addr, size_t length);
 

@@ -76,6 +76,32 @@ int daxsim_munmap(struct daxsim *d, void *addr, size_t length)
 	return err ? err : CALL(d, "munmap", do_munmap(d->mm, (u64)addr, pages_of(length)));
 }
 
+int daxsim_mprotect(struct daxsim *d, void *addr, size_t length, int prot)
+{
+	int err = check_range(d, addr, length, "mprotect"), vm = vm_flags(prot);
+
+	if (vm < 0)
+		return live_error(vm, "mprotect: expected PROT_NONE, PROT_READ or "
+				  "PROT_READ | PROT_WRITE");
+	return err ? err : CALL(d, "mprotect", do_mprotect(d->mm, (u64)addr, pages_of(length), vm));
+}
+
+int daxsim_mremap(struct daxsim *d, void *old, size_t old_length, size_t new_length, int flags,
+		  void **addr)
+{
+	int err = check_range(d, old, old_length, "mremap");
+	u64 at;
+
+	if (flags & ~MREMAP_MAYMOVE)
+		return live_error(-EINVAL, "mremap: expected MREMAP_MAYMOVE or 0");
+	if (!err)
+		err = CALL(d, "mremap", do_mremap(d->mm, (u64)old, pages_of(old_length),
+						  pages_of(new_length), flags, &at));
+	if (!err)
+		*addr = (void *)at;
+	return err;
+}
+
 /* Each mapping's file; the lock of mappings is not held while it waits. */
 static int sync_range(struct daxsim *d, u64 addr, u64 nr_pages)
 {
