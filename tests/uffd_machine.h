@@ -65,6 +65,7 @@ static inline struct vma *mapping(struct machine *m, pgoff_t pgoff, u32 flags)
 	cr_assert_not_null(vma->pte);
 	cr_assert_eq(uffd_mmu.map(vma), 0);
 	LIST_INSERT_HEAD(&m->mm.mmap, vma, mm_link);
+	RB_INSERT(vma_tree, &m->mm.mm_rb, vma);
 	return vma;
 }
 
@@ -75,6 +76,7 @@ static inline void machine_destroy(struct machine *m)
 	uffd_mmu.close(&m->sim);
 	while ((vma = LIST_FIRST(&m->mm.mmap))) {
 		LIST_REMOVE(vma, mm_link);
+		RB_REMOVE(vma_tree, &m->mm.mm_rb, vma);
 		free(vma->pte);
 		free(vma);
 	}

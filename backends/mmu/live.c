@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daxsim/kernel/inode.h"
+#include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"
 
 #define MAX_WINDOW (4UL << 40)		/* bytes of address space for mappings */
@@ -114,22 +115,17 @@ static void live_close(struct sim *sim)
 }
 
 /* The first gap of @len bytes, when the end of the window is reached; or -ENOMEM. */
-static s64 find_gap(const struct mm *mm, const struct live_mmu *mmu, u64 len)
+static s64 find_gap(struct mm *mm, const struct live_mmu *mmu, u64 len)
 {
 	u64 at = (u64)mmu->base;
+	struct vma *vma;
 
-	for (;;) {
-		const struct vma *vma, *in_the_way = NULL;
-
-		LIST_FOREACH(vma, &mm->mmap, mm_link)
-			if (vma->start < at + len && vma_address(vma, vma->nr_pages + 1) > at)
-				in_the_way = vma;
-		if (at + len > (u64)mmu->base + mmu->size)
-			return -ENOMEM;
-		if (!in_the_way)
-			return at - (u64)mmu->base;
-		at = vma_address(in_the_way, in_the_way->nr_pages + 1);
+	RB_FOREACH(vma, vma_tree, &mm->mm_rb) {
+		if (vma->start >= at + len)
+			break;
+		at = vma_address(vma, vma->nr_pages + 1);
 	}
+	return at + len > (u64)mmu->base + mmu->size ? -ENOMEM : (s64)(at - (u64)mmu->base);
 }
 
 /* What lies under the pages of a new mapping: extents as they are, as far as regions go. */
@@ -316,9 +312,9 @@ static enum mmu_result live_access(struct mmu_access *a)
 	if (!vma_permits(vma, a->write) || pte->kind == PTE_NONE || (a->write && !pte->writable))
 		return MMU_FAULT;
 	if (a->write)
-		memcpy(bytes, a->buf, a->len);
+		media_copy(bytes, a->buf, a->len);
 	else
-		memcpy(a->buf, bytes, a->len);
+		media_copy(a->buf, bytes, a->len);
 	return MMU_DONE;
 }
 

@@ -27,14 +27,23 @@ struct mm *mm_create(struct sim *sim, const char *name)
 	mm->id = sim_next_id(sim);
 	lock_init(sim, &mm->mmap_sem, LOCK_MMAP_SEM, name);
 	LIST_INIT(&mm->mmap);
+	RB_INIT(&mm->mm_rb);
 	return mm;
 }
+
+static int vma_cmp(const struct vma *a, const struct vma *b)
+{
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+RB_GENERATE(vma_tree, vma, mm_rb_link, vma_cmp)
 
 static void link_vma(struct vma *vma)
 {
 	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
 	also(P_WRITE, obj(OBJ_I_MMAP, vma->inode->i_ino, 0));
 	LIST_INSERT_HEAD(&vma->mm->mmap, vma, mm_link);
+	RB_INSERT(vma_tree, &vma->mm->mm_rb, vma);
 	LIST_INSERT_HEAD(&vma->inode->i_data.i_mmap, vma, i_mmap_link);
 }
 
@@ -51,6 +60,7 @@ static void unlink_vma(struct vma *vma)
 	also(P_WRITE, obj(OBJ_MMAP, vma->mm->id, 0));
 	also(P_WRITE, obj(OBJ_I_MMAP, vma->inode->i_ino, 0));
 	LIST_REMOVE(vma, mm_link);
+	RB_REMOVE(vma_tree, &vma->mm->mm_rb, vma);
 	LIST_REMOVE(vma, i_mmap_link);
 	free_vma(vma);
 }
@@ -113,13 +123,18 @@ out:
 
 struct vma *find_vma(struct mm *mm, u64 addr)
 {
-	struct vma *vma;
+	struct vma *vma = RB_ROOT(&mm->mm_rb);
 
 	also(P_READ, obj(OBJ_MMAP, mm->id, 0));
-	LIST_FOREACH(vma, &mm->mmap, mm_link)
-		if (addr >= vma->start && addr - vma->start < vma->nr_pages << PAGE_SHIFT)
-			return vma;
-	return NULL;
+	while (vma) {
+		if (addr < vma->start)
+			vma = RB_LEFT(vma, mm_rb_link);
+		else if (addr >= vma_address(vma, vma->nr_pages))
+			vma = RB_RIGHT(vma, mm_rb_link);
+		else
+			break;
+	}
+	return vma;
 }
 
 /*

@@ -8,6 +8,7 @@
 #define DAXSIM_MM_H
 
 #include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
 
 #include "daxsim/kernel/lock.h"
 #include "daxsim/sim/guard.h"
@@ -78,6 +79,7 @@ struct vma {
 	struct pte *pte;		/* nr_pages of them */
 	void *mmu;			/* what the MMU keeps for it; set by its map() */
 	LIST_ENTRY(vma) mm_link;	/* mm->mmap; mmap_sem */
+	RB_ENTRY(vma) mm_rb_link;	/* mm->mm_rb; mmap_sem */
 	LIST_ENTRY(vma) i_mmap_link;	/* address_space->i_mmap; i_mmap_mutex */
 };
 
@@ -104,9 +106,12 @@ struct mm {
 	const char *name;
 	u32 id;
 	struct lock mmap_sem;
-	LIST_HEAD(, vma) mmap;
+	LIST_HEAD(, vma) mmap;		/* the latest first */
+	RB_HEAD(vma_tree, vma) mm_rb;	/* the same, by address */
 	u32 nr_mappings;		/* made so far; mmap_sem */
 };
+
+RB_PROTOTYPE(vma_tree, vma, mm_rb_link, vma_cmp)
 
 /* What a fault handler is given and gives back, as in the kernel. */
 struct vm_fault {
