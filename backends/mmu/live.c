@@ -151,11 +151,15 @@ static int back_pages(struct vma *vma)
 			}
 		}
 		err = uffd_map_backing(vma, page, nr, backing, uffd_protection(vma));
-		if (err)
+		if (err) {
+			if (page)
+				atomic_fetch_sub(&mmu->regions, 1 + live_breaks(vma, 1, page - 1));
 			return err;
+		}
 		for (u64 i = 0; i < nr && backing != BACKING_HOLE; i++)
 			vma->pte[page + i].backing = backing + i;
-		atomic_fetch_add(&mmu->regions, 1);
+		/* Extents may differ in state only: then they are one region. */
+		atomic_fetch_add(&mmu->regions, page ? live_breaks(vma, page, page) : 1);
 		page += nr;
 	}
 	return 0;
@@ -170,7 +174,9 @@ static void live_unmap(struct vma *vma, u64 first, u64 nr)
 	if (reserve((void *)range.start, range.len))
 		uffd_die_of_mappings("unmap pages");
 	ioctl(pt->fd, UFFDIO_WAKE, &range);
-	atomic_fetch_sub(&mmu->regions, live_breaks(vma, first, first + nr) + (nr == vma->nr_pages));
+	/* Where something is left on either side, the break there stays; a hole may make one more. */
+	atomic_fetch_sub(&mmu->regions, live_breaks(vma, first, first + nr) + 1 - (first > 0) -
+					(first + nr < vma->nr_pages));
 	for (u64 i = first; i < first + nr && atomic_load(&mmu->at_eof); i++)
 		if (vma->pte[i].backing == BACKING_EOF)
 			atomic_fetch_sub(&mmu->at_eof, 1);
