@@ -260,8 +260,9 @@ int uffd_audit(struct vma *vma, u64 page, char *why, size_t size)
 
 void uffd_map_eof(struct uffd_pt *pt, u64 addr)
 {
+	/* All of the file is past its end; with this offset neighbours are one region. */
 	if (mmap((void *)addr, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED, pt->eof,
-		 0) == MAP_FAILED)
+		 addr) == MAP_FAILED)
 		uffd_die_of_mappings("raise SIGBUS");
 }
 
