@@ -66,37 +66,6 @@ static u64 max_regions(void)
 	return max_t(s64, limit - used - SPARE_REGIONS, 0);
 }
 
-static int live_open(struct sim *sim, u64 features, char *why, size_t size)
-{
-	struct live_mmu *mmu = sim->mmu_data;
-	int err = open_window(mmu, why, size);
-
-	mmu->max_regions = max_regions();
-	for (unsigned int i = 0; i < LIVE_SHARDS; i++)
-		mmu->shard[i] = (struct uffd_pt){ .fd = -1, .hole = -1, .eof = -1, .pagemap = -1 };
-	for (unsigned int i = 0; !err && i < mmu->nr_shards; i++)
-		err = uffd_pt_open(&mmu->shard[i], sim, features, why, size);
-	return err;
-}
-
-static int live_open_thread(struct sim *sim, char *why, size_t size)
-{
-	struct live_mmu *mmu = sim->mmu_data;
-	int err = live_open(sim, 0, why, size);
-
-	if (!err && mmu->shard[0].user_mode_only)
-		err = uffd_fail(why, size, -EPERM,
-				"only UFFD_USER_MODE_ONLY is to be had, which does not serve system "
-				"calls: set sysctl vm.unprivileged_userfaultfd=1, or make "
-				"/dev/userfaultfd readable and writable, or choose the inline engine");
-	return err;
-}
-
-static int live_open_inline(struct sim *sim, char *why, size_t size)
-{
-	return live_open(sim, UFFD_FEATURE_SIGBUS, why, size);
-}
-
 /* Whoever waits in a fault still finds nothing to touch, and ends with SIGSEGV. */
 static void live_close(struct sim *sim)
 {
@@ -112,6 +81,40 @@ static void live_close(struct sim *sim)
 	}
 	if (mmu->base)
 		munmap(mmu->base, mmu->size);
+}
+
+static int live_open(struct sim *sim, u64 features, char *why, size_t size)
+{
+	struct live_mmu *mmu = sim->mmu_data;
+	int err = open_window(mmu, why, size);
+
+	mmu->max_regions = max_regions();
+	for (unsigned int i = 0; i < LIVE_SHARDS; i++)
+		mmu->shard[i] = (struct uffd_pt){ .fd = -1, .hole = -1, .eof = -1, .pagemap = -1 };
+	for (unsigned int i = 0; !err && i < mmu->nr_shards; i++)
+		err = uffd_pt_open(&mmu->shard[i], sim, features, why, size);
+	if (err)
+		live_close(sim);
+	return err;
+}
+
+static int live_open_thread(struct sim *sim, char *why, size_t size)
+{
+	struct live_mmu *mmu = sim->mmu_data;
+	int err = live_open(sim, 0, why, size);
+
+	if (err || !mmu->shard[0].user_mode_only)
+		return err;
+	live_close(sim);
+	return uffd_fail(why, size, -EPERM,
+			 "only UFFD_USER_MODE_ONLY is to be had, which does not serve system "
+			 "calls: set sysctl vm.unprivileged_userfaultfd=1, or make "
+			 "/dev/userfaultfd readable and writable, or choose the inline engine");
+}
+
+static int live_open_inline(struct sim *sim, char *why, size_t size)
+{
+	return live_open(sim, UFFD_FEATURE_SIGBUS, why, size);
 }
 
 /* The first gap of @len bytes, when the end of the window is reached; or -ENOMEM. */
