@@ -79,15 +79,37 @@ static bool was_store(const ucontext_t *uc, u64 addr)
 #endif
 }
 
+/* What Linux blocks while a handler of the program runs, which may fault itself. */
+static void mask_for(const struct sigaction *sa, int sig, const ucontext_t *uc)
+{
+	sigset_t mask;
+
+	sigorset(&mask, &uc->uc_sigmask, &sa->sa_mask);
+	if (!(sa->sa_flags & SA_NODEFER))
+		sigaddset(&mask, sig);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 /* The program's own handler, or the end. */
 static void pass_on(const struct sigaction *old, int sig, siginfo_t *info, void *uc)
 {
+	bool sent = info->si_code <= 0;		/* by kill(2) and the like, not by a touch */
+
+	if (!(old->sa_flags & SA_SIGINFO) && old->sa_handler == SIG_IGN && sent)
+		return;
+	if (!(old->sa_flags & SA_SIGINFO) &&
+	    (old->sa_handler == SIG_DFL || old->sa_handler == SIG_IGN)) {
+		/* A touch happens again, and nobody catches it. */
+		signal(sig, SIG_DFL);
+		if (sent)
+			raise(sig);
+		return;
+	}
+	mask_for(old, sig, uc);
 	if (old->sa_flags & SA_SIGINFO)
 		old->sa_sigaction(sig, info, uc);
-	else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)
-		old->sa_handler(sig);
 	else
-		signal(sig, SIG_DFL);	/* it happens again, and nobody catches it */
+		old->sa_handler(sig);
 }
 
 static void on_signal(int sig, siginfo_t *info, void *uc)
