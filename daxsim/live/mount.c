@@ -278,7 +278,12 @@ void daxsim_statistics(struct daxsim *d, struct daxsim_statistics *s)
 int daxsim_check(struct daxsim *d)
 {
 	char why[256] = "";
-	int err = state_fsck(&d->sim, why, sizeof(why));
+	struct live_stay stay;
+	int err = live_enter(d, &stay);
 
+	if (err)
+		return err;
+	err = state_fsck(&d->sim, why, sizeof(why));
+	live_leave(&stay);
 	return err ? live_error(err, "%s", why) : 0;
 }

@@ -131,7 +131,22 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 		pass_on(&process.old[sig == SIGSEGV], sig, info, uc);
 }
 
-/* A child has the addresses but nobody who serves them. */
+/* Unless the program has put something over it, which may call this. */
+static void uninstall(void)
+{
+	for (int i = 0; i < 2; i++) {
+		struct sigaction now;
+
+		if (!sigaction(signals[i], NULL, &now) && now.sa_flags & SA_SIGINFO &&
+		    now.sa_sigaction == on_signal)
+			sigaction(signals[i], &process.old[i], NULL);
+	}
+}
+
+/*
+ * A child has the addresses but nobody who serves them. Whoever held the lock is not there,
+ * and the descriptors' numbers are not ours any more.
+ */
 static void forget_machines(void)
 {
 	for (int i = 0; i < MAX_MACHINES; i++) {
@@ -149,6 +164,7 @@ static void forget_machines(void)
 			d->mmu.shard[s].fd = -1;
 		}
 	}
+	pthread_mutex_init(&process.lock, NULL);
 }
 
 static int install(void)
@@ -164,18 +180,6 @@ static int install(void)
 		if (sigaction(signals[i], &sa, &process.old[i]))
 			return -errno;
 	return 0;
-}
-
-/* Unless the program has put something over it, which may call this. */
-static void uninstall(void)
-{
-	for (int i = 0; i < 2; i++) {
-		struct sigaction now;
-
-		if (!sigaction(signals[i], NULL, &now) && now.sa_flags & SA_SIGINFO &&
-		    now.sa_sigaction == on_signal)
-			sigaction(signals[i], &process.old[i], NULL);
-	}
 }
 
 int live_new(struct daxsim **dp)
