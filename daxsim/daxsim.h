@@ -97,7 +97,7 @@ DAXSIM_API const char *daxsim_error(void);
  * daxsim_open() - open(2)
  * @d: the device
  * @name: 1 to 255 bytes, any but NUL and '/': there are no directories
- * @flags: O_RDONLY or O_RDWR, with O_CREAT, O_EXCL, O_TRUNC
+ * @flags: O_RDONLY or O_RDWR, with O_CREAT, O_EXCL, O_TRUNC; O_CLOEXEC goes without saying
  * @f: set on success
  *
  * Return: 0, -ENOENT, -EEXIST, -EINVAL, -ENAMETOOLONG, -ENOMEM or -ENOSPC.

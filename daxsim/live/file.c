@@ -25,8 +25,10 @@ int daxsim_open(struct daxsim *d, const char *name, int flags, struct daxsim_fil
 	int access = flags & O_ACCMODE, err;
 	struct daxsim_file *f;
 
-	if ((access != O_RDONLY && access != O_RDWR) || (access == O_RDONLY && flags & O_TRUNC))
-		return live_error(-EINVAL, "open: expected O_RDONLY, or O_RDWR with O_TRUNC or without");
+	if ((access != O_RDONLY && access != O_RDWR) || (access == O_RDONLY && flags & O_TRUNC) ||
+	    flags & ~(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC))
+		return live_error(-EINVAL, "open: expected O_RDONLY, or O_RDWR with O_TRUNC or without, "
+				  "and besides only O_CREAT, O_EXCL, O_CLOEXEC");
 	f = arena_alloc(&d->sim.arena, sizeof(*f));
 	if (!f)
 		return live_error(-ENOMEM, "open: out of memory");

@@ -157,6 +157,11 @@ static int take_options(struct daxsim *d, struct daxsim_options *o, const struct
 		o->threads = min_t(long, LIVE_SHARDS, max_t(long, cpus, 1));
 	if (!o->fault_around)
 		o->fault_around = DEFAULT_FAULT_AROUND;
+	if (o->size % PAGE_SIZE || o->size < PMEM_MIN_SIZE || o->size > PMEM_MAX_SIZE)
+		return live_error(-EINVAL, "options.size is %llu: expected whole pages, %llu to %llu "
+				  "bytes, or 0 for %llu", (unsigned long long)o->size,
+				  (unsigned long long)PMEM_MIN_SIZE,
+				  (unsigned long long)PMEM_MAX_SIZE, DEFAULT_SIZE);
 	if (o->engine != DAXSIM_ENGINE_THREAD && o->engine != DAXSIM_ENGINE_INLINE)
 		return live_error(-EINVAL, "options.engine is %d: expected DAXSIM_ENGINE_THREAD or "
 				  "DAXSIM_ENGINE_INLINE", o->engine);

@@ -191,7 +191,8 @@ int live_new(struct daxsim **dp)
 	while (d < process.machines + MAX_MACHINES && d->in_use)
 		d++;
 	if (d == process.machines + MAX_MACHINES)
-		err = live_error(-EMFILE, "%d devices are mounted, and no more can be", MAX_MACHINES);
+		err = live_error(-EMFILE, "%d devices are mounted, more a process cannot have",
+				 MAX_MACHINES);
 	else if (!process.nr)
 		err = live_result(install(), "catching SIGBUS");
 	if (!err) {
