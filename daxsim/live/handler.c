@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <liburing.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,25 +142,22 @@ static void loop_uring(struct live_handler *h)
 {
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe *cqe;
-	struct io_uring ring;
+	struct io_uring *ring = &h->ring;
 	bool go_on = true, armed = false;
 
-	if (io_uring_queue_init(4, &ring, 0))
-		uffd_die("io_uring_setup: %m");
 	while (go_on) {
 		if (!armed) {
-			sqe = io_uring_get_sqe(&ring);
+			sqe = io_uring_get_sqe(ring);
 			io_uring_prep_poll_multishot(sqe, h->pt->fd, POLLIN);
-			io_uring_submit(&ring);
+			io_uring_submit(ring);
 			armed = true;
 		}
-		if (io_uring_wait_cqe(&ring, &cqe))
+		if (io_uring_wait_cqe(ring, &cqe))
 			continue;
 		armed = cqe->flags & IORING_CQE_F_MORE;
-		io_uring_cqe_seen(&ring, cqe);
+		io_uring_cqe_seen(ring, cqe);
 		go_on = serve_some(h);
 	}
-	io_uring_queue_exit(&ring);
 }
 
 static void *handler_main(void *arg)
@@ -180,22 +176,45 @@ static void *handler_main(void *arg)
 	return NULL;
 }
 
-static int start(struct live_handler *h)
+static int start_thread(struct live_handler *h)
 {
 	sigset_t all, before;
 	int err;
 
-	if (h->d->loop == DAXSIM_LOOP_READ && fcntl(h->pt->fd, F_SETFL, 0))
-		return -errno;
-	err = uffd_register(h->pt, bell_of(h), PAGE_SIZE);
-	if (err)
-		return err;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = -pthread_create(&h->thread, NULL, handler_main, h);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	h->started = !err;
 	return err;
+}
+
+
+static int cannot(char *why, size_t size, int err, const char *what)
+{
+	errno = -err;
+	return uffd_fail(why, size, err, "cannot %s: %m", what);
+}
+
+static int start(struct live_handler *h, char *why, size_t size)
+{
+	bool uring = h->d->loop == DAXSIM_LOOP_URING;
+	int err;
+
+	if (!uring && fcntl(h->pt->fd, F_SETFL, 0))
+		return cannot(why, size, -errno, "make a userfaultfd block");
+	err = uffd_register(h->pt, bell_of(h), PAGE_SIZE);
+	if (err)
+		return cannot(why, size, err, "register a page");
+	err = uring ? io_uring_queue_init(4, &h->ring, 0) : 0;
+	if (err)
+		return cannot(why, size, err, "set up an io_uring for DAXSIM_LOOP_URING");
+	err = start_thread(h);
+	if (!err)
+		return 0;
+	if (uring)
+		io_uring_queue_exit(&h->ring);
+	return cannot(why, size, err, "start a handler thread");
 }
 
 int live_handlers_start(struct daxsim *d, char *why, size_t size)
@@ -212,13 +231,11 @@ int live_handlers_start(struct daxsim *d, char *why, size_t size)
 	for (unsigned int i = 0; i < d->mmu.nr_shards && !err; i++) {
 		d->handlers[i] = (struct live_handler){ .d = d, .pt = &d->mmu.shard[i], .cpu = -1,
 							.until_look = 1 };
-		err = start(&d->handlers[i]);
+		err = start(&d->handlers[i], why, size);
 	}
-	if (!err)
-		return 0;
-	live_handlers_stop(d);
-	errno = -err;
-	return uffd_fail(why, size, err, "cannot start handler threads: %m");
+	if (err)
+		live_handlers_stop(d);
+	return err;
 }
 
 void live_handlers_stop(struct daxsim *d)
@@ -231,6 +248,8 @@ void live_handlers_stop(struct daxsim *d)
 		/* This thread, too, waits for it in a fault; all that came before are served. */
 		(void)*(volatile u8 *)bell_of(h);
 		pthread_join(h->thread, NULL);
+		if (d->loop == DAXSIM_LOOP_URING)
+			io_uring_queue_exit(&h->ring);
 		h->started = false;
 	}
 	if (d->bell)

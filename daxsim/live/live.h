@@ -6,6 +6,7 @@
 #ifndef DAXSIM_LIVE_H
 #define DAXSIM_LIVE_H
 
+#include <liburing.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -30,6 +31,7 @@ struct live_handler {
 	struct daxsim *d;
 	struct uffd_pt *pt;
 	pthread_t thread;
+	struct io_uring ring;	/* if it waits by one */
 	bool started;
 	int cpu;		/* it is bound to, because faults came from there */
 	u32 until_look;		/* faults until the next look */
