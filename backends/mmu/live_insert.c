@@ -52,20 +52,30 @@ bool live_regions_left(struct live_mmu *mmu, u64 wanted)
 }
 
 /*
- * A hole page must not be open to stores even for a moment: they would be lost in the hole
- * file. So it comes read-only, and stays that to Linux until the page itself is there
+ * Between mmap() and the registration a page is open to everybody. A store to a hole page would
+ * be lost in the hole file, and one to a private page would make a copy that the kernel knows
+ * nothing of. So these stay read-only to Linux until that is over, and a hole page is there
  * write-protected. Who stores meanwhile gets a SIGSEGV, whose handler tries again.
  */
-static int put_hole_page(struct vma *vma, u64 page)
+static int early_protection(const struct vma *vma, u64 backing)
+{
+	int prot = uffd_protection(vma);
+
+	return backing != BACKING_HOLE && vma->flags & VM_SHARED ? prot : prot & ~PROT_WRITE;
+}
+
+static int open_early(struct vma *vma, u64 page, u64 nr, u64 backing)
 {
 	const struct pte hole = { .kind = PTE_HOLE };
 	u64 addr = vma_address(vma, page);
-	int prot = uffd_protection(vma), err;
+	int prot = uffd_protection(vma), err = 0;
 
-	err = uffd_map_backing(vma, page, 1, BACKING_HOLE, prot & ~PROT_WRITE);
-	if (!err)
+	if (backing == BACKING_HOLE)
 		err = uffd_insert(vma->mmu, addr, &hole);
-	if (!err && prot & PROT_WRITE && mprotect((void *)addr, PAGE_SIZE, prot))
+	if (err == -EEXIST)
+		err = uffd_protect(vma->mmu, addr, true);
+	if (!err && prot != early_protection(vma, backing) &&
+	    mprotect((void *)addr, nr << PAGE_SHIFT, prot))
 		err = -errno;
 	return err;
 }
@@ -75,21 +85,20 @@ static int retarget(struct vma *vma, u64 page, u64 nr, u64 backing)
 {
 	struct live_mmu *mmu = mmu_of(vma);
 	u64 before = live_breaks(vma, page, page + nr);
-	bool hole = backing == BACKING_HOLE;
 	int err;
 
 	if (!live_regions_left(mmu, 2))
 		return -ENOMEM;
-	err = hole ? put_hole_page(vma, page) : uffd_map_backing(vma, page, nr, backing,
-								   uffd_protection(vma));
+	err = uffd_map_backing(vma, page, nr, backing, early_protection(vma, backing));
 	if (err)
 		return err;
+	/* Whatever else may fail, that is what lies there now. */
 	for (u64 i = 0; i < nr; i++)
-		vma->pte[page + i].backing = hole ? BACKING_HOLE : backing + i;
+		vma->pte[page + i].backing = backing == BACKING_HOLE ? BACKING_HOLE : backing + i;
 	atomic_fetch_add_explicit(&mmu->regions, live_breaks(vma, page, page + nr) - before,
 				  memory_order_relaxed);
 	atomic_fetch_add_explicit(&mmu->retargets, 1, memory_order_relaxed);
-	return 0;
+	return open_early(vma, page, nr, backing);
 }
 
 /* Pages from @page on that one call can enter: neighbours on the device, too, and alike. */
@@ -179,22 +188,32 @@ static int insert_other(struct vma *vma, u64 page, bool wake)
 	return err ? err : 1;
 }
 
+/* Pages [first, last) go from the hardware. */
+static void zap_hw(struct vma *vma, u64 first, u64 last)
+{
+	if (madvise((void *)vma_address(vma, first), (last - first) << PAGE_SHIFT, MADV_DONTNEED))
+		uffd_die("madvise(MADV_DONTNEED): %m");
+}
+
 static int insert_pages(struct vma *vma, u64 page, bool wake)
 {
 	const struct pte *pte = &vma->pte[page];
 	u64 nr = run_length(vma, page);
 	bool right;
-	int err;
+	int done;
 
 	if (pte->kind != PTE_PFN)
 		return insert_other(vma, page, wake);
 	nr = same_backing(vma, page, nr, &right);
-	if (!right) {
-		err = retarget(vma, page, nr, BACKING_PFN(pte->pfn));
-		if (err)
-			return err;
-	}
-	return insert_run(vma, page, nr, wake);
+	if (right)
+		return insert_run(vma, page, nr, wake);
+	done = retarget(vma, page, nr, BACKING_PFN(pte->pfn));
+	if (!done)
+		done = insert_run(vma, page, nr, wake);
+	/* Threads may have been in the rest before the registration: nobody would take that away. */
+	if (done < (int)nr)
+		zap_hw(vma, page + max_t(int, done, 0), page + nr);
+	return done;
 }
 
 int live_insert(struct vma *vma, u64 page, bool write, bool wake)

@@ -189,7 +189,6 @@ static int start_thread(struct live_handler *h)
 	return err;
 }
 
-
 static int cannot(char *why, size_t size, int err, const char *what)
 {
 	errno = -err;
