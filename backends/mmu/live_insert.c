@@ -248,7 +248,8 @@ void live_put_eof(struct vma *vma, u64 page)
 	u64 before, addr = vma_address(vma, page);
 
 	guard_lock(&vma->ptl);
-	if (pte->backing != BACKING_EOF) {
+	/* A private page that another thread has got meanwhile is nowhere else, and is fine. */
+	if (pte->backing != BACKING_EOF && !(pte->kind == PTE_ANON && pte->hw != PTE_HW_NONE)) {
 		before = live_breaks(vma, page, page + 1);
 		uffd_map_eof(vma->mmu, addr);
 		pte->backing = BACKING_EOF;

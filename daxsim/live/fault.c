@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/memory.h"
 #include "daxsim/kernel/mm.h"
 #include "daxsim/live/live.h"
@@ -68,15 +67,17 @@ int live_populate(struct daxsim *d, u64 addr, u64 nr_pages, bool write)
 	return ret;
 }
 
-void live_grown(struct daxsim *d, struct inode *inode)
+void live_again(struct daxsim *d)
 {
-	struct lock *i_mmap_mutex = &inode->i_data.i_mmap_mutex;
+	struct mm *mm = d->mm;
 	struct vma *vma;
 
+	/* Before the look at at_eof: fail() does these two in the other order. */
+	atomic_fetch_add(&d->nr_changes, 1);
 	if (likely(!atomic_load(&d->mmu.at_eof)))
 		return;
-	mutex_lock(i_mmap_mutex);
-	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link)
+	down_read(&mm->mmap_sem);
+	LIST_FOREACH(vma, &mm->mmap, mm_link)
 		live_take_eof(vma, 0, vma->nr_pages);
-	mutex_unlock(i_mmap_mutex);
+	up_read(&mm->mmap_sem);
 }

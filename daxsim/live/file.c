@@ -8,13 +8,20 @@
 #include "daxsim/kernel/inode.h"
 #include "daxsim/live/live.h"
 
+/* After what may have made a file longer, also by a part, or given blocks back. */
+static ssize_t changed(struct daxsim *d, ssize_t ret)
+{
+	live_again(d);
+	return ret;
+}
+
 static int open_file(struct daxsim *d, const char *name, int flags, struct daxsim_file *f)
 {
 	int err = dir_open(&d->dir, &d->sim, name, flags, &f->file.inode);
 
 	if (err || !(flags & O_TRUNC))
 		return err;
-	err = do_truncate(&f->file, 0);
+	err = changed(d, do_truncate(&f->file, 0));
 	if (err)
 		iput(f->file.inode);
 	return err;
@@ -45,13 +52,13 @@ void daxsim_close(struct daxsim_file *f)
 {
 	if (!f)
 		return;
-	(void)CALL(f->d, "close", (iput(f->file.inode), 0));
+	(void)CALL(f->d, "close", (iput(f->file.inode), changed(f->d, 0)));
 	arena_free(&f->d->sim.arena, f, sizeof(*f));
 }
 
 int daxsim_unlink(struct daxsim *d, const char *name)
 {
-	return CALL(d, "unlink", dir_unlink(&d->dir, &d->sim, name));
+	return CALL(d, "unlink", changed(d, dir_unlink(&d->dir, &d->sim, name)));
 }
 
 ssize_t daxsim_pread(struct daxsim_file *f, void *buf, size_t count, off_t offset)
@@ -61,28 +68,21 @@ ssize_t daxsim_pread(struct daxsim_file *f, void *buf, size_t count, off_t offse
 	return CALL(f->d, "pread", vfs_read(&f->file, &to, offset));
 }
 
-/* What may have made the file longer, also by a part. */
-static ssize_t grown(struct daxsim_file *f, ssize_t ret)
-{
-	live_grown(f->d, f->file.inode);
-	return ret;
-}
-
 ssize_t daxsim_pwrite(struct daxsim_file *f, const void *buf, size_t count, off_t offset)
 {
 	struct iov_iter from = { .count = count, .user = true, .uaddr = (u64)buf };
 
-	return CALL(f->d, "pwrite", grown(f, vfs_write(&f->file, &from, offset)));
+	return CALL(f->d, "pwrite", changed(f->d, vfs_write(&f->file, &from, offset)));
 }
 
 int daxsim_ftruncate(struct daxsim_file *f, off_t length)
 {
-	return CALL(f->d, "ftruncate", grown(f, do_truncate(&f->file, length)));
+	return CALL(f->d, "ftruncate", changed(f->d, do_truncate(&f->file, length)));
 }
 
 int daxsim_fallocate(struct daxsim_file *f, int mode, off_t offset, off_t length)
 {
-	return CALL(f->d, "fallocate", grown(f, do_fallocate(&f->file, mode, offset, length)));
+	return CALL(f->d, "fallocate", changed(f->d, do_fallocate(&f->file, mode, offset, length)));
 }
 
 int daxsim_fsync(struct daxsim_file *f)

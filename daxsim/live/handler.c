@@ -64,18 +64,26 @@ static void follow(struct live_handler *h, pid_t faulter)
 		h->cpu = cpu;
 }
 
-/* A fault that cannot be served: the thread is to meet the signal when it tries again. */
-static void fail(struct live_handler *h, u64 addr, int sig)
+/*
+ * A fault that cannot be served: the thread is to meet the signal when it tries again. Unless
+ * something has changed since there were @changes: live_again() may not have seen this page.
+ */
+static void fail(struct live_handler *h, u64 addr, int sig, u64 changes)
 {
 	struct mm *mm = h->d->mm;
 	struct vma *vma;
+	u64 page;
 
 	down_read(&mm->mmap_sem);
 	vma = find_vma(mm, addr);
-	if (vma && sig == SIGBUS)
-		live_put_eof(vma, vma_page(vma, addr));
-	else
+	if (vma && sig == SIGBUS) {
+		page = vma_page(vma, addr);
+		live_put_eof(vma, page);
+		if (atomic_load(&h->d->nr_changes) != changes)
+			live_take_eof(vma, page, page + 1);
+	} else {
 		uffd_wake(h->pt, addr);
+	}
 	up_read(&mm->mmap_sem);
 }
 
@@ -84,6 +92,7 @@ static bool serve(struct live_handler *h, const struct uffd_msg *msg, bool wake)
 {
 	bool write = msg->arg.pagefault.flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
 	u64 addr = msg->arg.pagefault.address & PAGE_MASK;
+	u64 changes = atomic_load(&h->d->nr_changes);
 	int sig;
 
 	if (msg->event != UFFD_EVENT_PAGEFAULT)
@@ -96,7 +105,7 @@ static bool serve(struct live_handler *h, const struct uffd_msg *msg, bool wake)
 	}
 	sig = live_fault(h->d, addr, write, wake);
 	if (sig)
-		fail(h, addr, sig);
+		fail(h, addr, sig, changes);
 	follow(h, msg->arg.pagefault.feat.ptid);
 	return true;
 }

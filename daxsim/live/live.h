@@ -49,6 +49,7 @@ struct daxsim {
 	enum daxsim_engine engine;
 	enum daxsim_loop loop;
 	_Atomic u64 nr_signals;
+	_Atomic u64 nr_changes;		/* after which a fault that failed may work */
 	struct live_handler handlers[LIVE_SHARDS];
 	u8 *bell;			/* a page for each handler; a fault there ends it */
 };
@@ -124,8 +125,8 @@ int live_fault(struct daxsim *d, u64 addr, bool write, bool wake);
 /** live_populate() - fault pages in. Return: as daxsim_populate() */
 int live_populate(struct daxsim *d, u64 addr, u64 nr_pages, bool write);
 
-/** live_grown() - after a file has got longer: its pages may be asked for again */
-void live_grown(struct daxsim *d, struct inode *inode);
+/** live_again() - a file has got longer, or there is more space: what failed may work now */
+void live_again(struct daxsim *d);
 
 /*
  * signal.c: the process's machines, its SIGBUS and SIGSEGV, and its fork(2).

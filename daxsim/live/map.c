@@ -69,11 +69,20 @@ static int check_range(const struct daxsim *d, const void *addr, size_t length, 
 	return 0;
 }
 
+/* A file may be gone with its last mapping. */
+static int unmap(struct daxsim *d, u64 addr, u64 nr_pages)
+{
+	int err = do_munmap(d->mm, addr, nr_pages);
+
+	live_again(d);
+	return err;
+}
+
 int daxsim_munmap(struct daxsim *d, void *addr, size_t length)
 {
 	int err = check_range(d, addr, length, "munmap");
 
-	return err ? err : CALL(d, "munmap", do_munmap(d->mm, (u64)addr, pages_of(length)));
+	return err ? err : CALL(d, "munmap", unmap(d, (u64)addr, pages_of(length)));
 }
 
 int daxsim_mprotect(struct daxsim *d, void *addr, size_t length, int prot)
