@@ -240,8 +240,15 @@ int daxsim_mount(const struct daxsim_options *given, struct daxsim **dp)
 
 void daxsim_umount(struct daxsim *d)
 {
+	struct live_stay stay;
+
 	if (!d)
 		return;
+	/* Once nothing is mapped all faults end in SIGSEGV, as do touches. */
+	if (!live_enter(d, &stay)) {
+		do_munmap(d->mm, (u64)d->mmu.base, d->mmu.size >> PAGE_SHIFT);
+		live_leave(&stay);
+	}
 	if (!d->forked)
 		live_handlers_stop(d);
 	live_close_for_faults(d);
