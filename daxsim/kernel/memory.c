@@ -412,6 +412,27 @@ static enum mmu_result access_part(struct mmu_access *a)
 }
 
 /*
+ * Live: move bytes from or to the program's own memory. If that ends in a signal it has not
+ * happened, as with the kernel's exception tables.
+ */
+static enum mmu_result move_program(const struct mmu_access *a)
+{
+	struct task *t = a->task;
+	sigjmp_buf bad;
+
+	if (sigsetjmp(bad, 0)) {
+		t->bad_buffer = NULL;
+		return MMU_SIGNAL;
+	}
+	t->bad_buffer = &bad;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	memcpy(a->write ? (void *)a->addr : a->buf, a->write ? a->buf : (void *)a->addr, a->len);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->bad_buffer = NULL;
+	return MMU_DONE;
+}
+
+/*
  * Live: try one access within a page. Neither the PTE nor the page behind it goes away meanwhile.
  * What is in no mapping is the program's own memory.
  */
@@ -431,13 +452,11 @@ static enum mmu_result try_live(struct mmu_access *a)
 	up_read(&mm->mmap_sem);
 	if (vma)
 		return r;
-	if (!a->kernel) {
-		a->signal = SIGSEGV;
-		a->fault_addr = a->addr;
-		return MMU_SIGNAL;
-	}
-	memcpy(a->write ? (void *)a->addr : a->buf, a->write ? a->buf : (void *)a->addr, a->len);
-	return MMU_DONE;
+	if (a->kernel && move_program(a) == MMU_DONE)
+		return MMU_DONE;
+	a->signal = SIGSEGV;
+	a->fault_addr = a->addr;
+	return MMU_SIGNAL;
 }
 
 /* Live: the same with all the faults that it takes. */

@@ -109,7 +109,8 @@ struct access_result user_access(u64 addr, void *buf, size_t len, bool write);
  * @write: to user memory
  *
  * Faults pages in like user code. i_mutex may be held, mmap_sem may not. For a live
- * task an address in no mapping is memory of its program, and just used.
+ * task an address in no mapping is memory of its program, and just used: whoever catches a
+ * signal there goes to t->bad_buffer.
  * Return: bytes copied; fewer than @len where a page is not to be had.
  */
 size_t copy_user(u64 addr, void *buf, size_t len, bool write);

@@ -127,8 +127,13 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 	}
 	errno = err;
 	/* What deserves the other signal will get it: the page is open for that now. */
-	if (deserved == sig)
-		pass_on(&process.old[sig == SIGSEGV], sig, info, uc);
+	if (deserved != sig)
+		return;
+	if (info->si_code > 0 && current && current->bad_buffer) {
+		pthread_sigmask(SIG_SETMASK, &((ucontext_t *)uc)->uc_sigmask, NULL);
+		siglongjmp(*current->bad_buffer, 1);
+	}
+	pass_on(&process.old[sig == SIGSEGV], sig, info, uc);
 }
 
 /* Unless the program has put something over it, which may call this. */

@@ -7,6 +7,8 @@
 #ifndef DAXSIM_TASK_H
 #define DAXSIM_TASK_H
 
+#include <setjmp.h>
+
 #include "daxsim/kernel/lock.h"
 #include "daxsim/sim/fiber.h"
 #include "daxsim/sim/types.h"
@@ -65,6 +67,7 @@ struct task {
 	struct fiber fiber;
 	u64 nr_points;		/* points passed since its work began */
 	void *mmu;		/* what the MMU keeps for it */
+	sigjmp_buf *bad_buffer;	/* live: where to go if its program's memory is not to be had */
 };
 
 /* The task that the calling thread runs, the kernel's current; NULL outside of a machine. */
