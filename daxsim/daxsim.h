@@ -208,7 +208,7 @@ DAXSIM_API int daxsim_msync(struct daxsim *d, void *addr, size_t length);
 DAXSIM_API int daxsim_populate(struct daxsim *d, void *addr, size_t length, int write);
 
 struct daxsim_statistics {
-	uint64_t faults;		/* served without an error */
+	uint64_t faults;		/* served without an error, populating included */
 	uint64_t major_faults;		/* of these, those that asked for a block */
 	uint64_t signals;		/* faults that ended in SIGBUS or SIGSEGV */
 	uint64_t pages_mapped;		/* by faults, those around included */

@@ -327,9 +327,9 @@ int do_page_fault(u64 address, bool write)
 	ret = vma ? handle_mm_fault(vma, address & PAGE_MASK, write) : VM_FAULT_SIGSEGV;
 	up_read(&t->mm->mmap_sem);
 	if (ret & VM_FAULT_MAJOR && !(ret & VM_FAULT_ERROR))
-		t->maj_flt++;
+		task_count(&t->maj_flt, 1);
 	else if (!(ret & VM_FAULT_ERROR))
-		t->min_flt++;
+		task_count(&t->min_flt, 1);
 	return ret;
 }
 

@@ -13,8 +13,9 @@
 /* One page, with mmap_sem held. Returns VM_FAULT_* of an error, or 0. */
 static int fault_page(struct daxsim *d, struct vma *vma, u64 page, bool write, bool wake)
 {
-	u64 addr = vma_address(vma, page);
-	int ret, err;
+	u64 addr = vma_address(vma, page), *count;
+	struct task *t = current;
+	int ret, err, major = 0;
 
 	if (unlikely(atomic_load_explicit(&d->mmu.at_eof, memory_order_relaxed)))
 		live_take_eof(vma, page, page + 1);
@@ -23,7 +24,13 @@ static int fault_page(struct daxsim *d, struct vma *vma, u64 page, bool write, b
 		ret = handle_mm_fault(vma, addr, write);
 		if (ret & VM_FAULT_ERROR)
 			return ret & VM_FAULT_ERROR;
+		major |= ret & VM_FAULT_MAJOR;
+		/* Whoever goes on then finds it counted. */
+		count = major ? &t->maj_flt : &t->min_flt;
+		task_count(count, 1);
 		err = live_insert(vma, page, write, wake);
+		if (err)
+			task_count(count, -1);
 	} while (err == -EAGAIN);
 	return err ? VM_FAULT_OOM : 0;
 }
@@ -39,10 +46,8 @@ int live_fault(struct daxsim *d, u64 addr, bool write, bool wake)
 	if (likely(vma))
 		ret = fault_page(d, vma, vma_page(vma, addr), write, wake);
 	up_read(&mm->mmap_sem);
-	if (likely(!ret)) {
-		current->min_flt++;
+	if (likely(!ret))
 		return 0;
-	}
 	atomic_fetch_add(&d->nr_signals, 1);
 	return ret & VM_FAULT_SIGSEGV ? SIGSEGV : SIGBUS;
 }

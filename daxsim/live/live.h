@@ -23,7 +23,7 @@
 /* A task for whoever is in the machine; each thread goes back to the one it had last. */
 struct live_slot {
 	_Alignas(64) atomic_bool busy;
-	struct task *task;	/* made when it is first needed */
+	_Atomic(struct task *) task;	/* made when it is first needed */
 };
 
 /* A thread that serves the faults of one userfaultfd. */

@@ -48,6 +48,7 @@ int live_claim(struct daxsim *d, struct live_stay *stay)
 {
 	static _Atomic unsigned int threads;
 	static _Thread_local unsigned int mine;
+	struct task *task;
 	bool busy;
 
 	stay->slot = NULL;
@@ -70,14 +71,17 @@ int live_claim(struct daxsim *d, struct live_stay *stay)
 			atomic_store(&slot->busy, false);
 			return -ESRCH;
 		}
-		if (unlikely(!slot->task))
-			slot->task = live_task_create(&d->sim, "thread", d->mm);
-		if (!slot->task) {
+		task = atomic_load_explicit(&slot->task, memory_order_relaxed);
+		if (unlikely(!task)) {
+			task = live_task_create(&d->sim, "thread", d->mm);
+			atomic_store(&slot->task, task);
+		}
+		if (!task) {
 			atomic_store(&slot->busy, false);
 			return -ENOMEM;
 		}
 		stay->slot = slot;
-		current_task = slot->task;
+		current_task = task;
 		return 0;
 	}
 	return -EAGAIN;
@@ -268,21 +272,24 @@ void daxsim_statistics(struct daxsim *d, struct daxsim_statistics *s)
 		.regions = atomic_load(&d->mmu.regions),
 		.max_regions = d->mmu.max_regions,
 		.device_bytes = pmem_materialised(&d->sim.pmem),
-		.kernel_bytes = d->sim.arena.used,
+		.kernel_bytes = arena_used(&d->sim.arena),
 	};
 	for (int i = 0; i < LIVE_TASKS; i++) {
-		const struct task *t = d->slots[i].task;
+		const struct task *t = atomic_load(&d->slots[i].task);
 
-		s->faults += t ? __atomic_load_n(&t->min_flt, __ATOMIC_RELAXED) : 0;
-		s->major_faults += t ? __atomic_load_n(&t->pgmajfault, __ATOMIC_RELAXED) : 0;
+		if (!t)
+			continue;
+		s->major_faults += __atomic_load_n(&t->maj_flt, __ATOMIC_RELAXED);
+		s->faults += __atomic_load_n(&t->min_flt, __ATOMIC_RELAXED);
 	}
+	s->faults += s->major_faults;
 	if (live_enter(d, &stay))
 		return;
 	s->files = dir_count(&d->dir);
 	s->free_blocks = nr_free_blocks(d->sim.sb);
 	guard_lock(&d->sim.sb->s_lock);
 	LIST_FOREACH(inode, &d->sim.sb->s_inodes, i_sb_list)
-		s->extents += inode->extents.nr_extents;
+		s->extents += i_nr_extents(inode);
 	guard_unlock(&d->sim.sb->s_lock);
 	live_leave(&stay);
 }

@@ -228,7 +228,7 @@ void live_free(struct daxsim *d)
 	pthread_mutex_lock(&process.lock);
 	/* All but what handlers may look at, which says that it is nobody's. */
 	for (int i = 0; i < LIVE_TASKS; i++)
-		d->slots[i].task = NULL;
+		atomic_store(&d->slots[i].task, NULL);
 	memset((char *)d + offsetof(struct daxsim, in_use), 0,
 	       sizeof(*d) - offsetof(struct daxsim, in_use));
 	if (!--process.nr)

@@ -129,6 +129,16 @@ void arena_free(struct arena *a, void *p, size_t size)
 	guard_unlock(&a->guard);
 }
 
+size_t arena_used(struct arena *a)
+{
+	size_t used;
+
+	guard_lock(&a->guard);
+	used = a->used;
+	guard_unlock(&a->guard);
+	return used;
+}
+
 char *arena_strdup(struct arena *a, const char *s)
 {
 	size_t len = strlen(s) + 1;

@@ -59,6 +59,9 @@ void *arena_alloc(struct arena *a, size_t size);
  */
 void arena_free(struct arena *a, void *p, size_t size);
 
+/** arena_used() - bytes handed out so far, also while other threads are at it */
+size_t arena_used(struct arena *a);
+
 /** arena_strdup() - copy a string into the arena; NULL when it is exhausted */
 char *arena_strdup(struct arena *a, const char *s);
 

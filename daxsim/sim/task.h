@@ -70,6 +70,12 @@ struct task {
 	sigjmp_buf *bad_buffer;	/* live: where to go if its program's memory is not to be had */
 };
 
+/** task_count() - add to one of a task's own counters, which other threads may read meanwhile */
+static inline void task_count(u64 *counter, s64 by)
+{
+	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+
 /* The task that the calling thread runs, the kernel's current; NULL outside of a machine. */
 extern _Thread_local struct task *current_task;
 #define current current_task
