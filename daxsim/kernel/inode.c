@@ -100,6 +100,8 @@ void iput(struct inode *inode)
 	LIST_REMOVE(inode, i_sb_list);
 	guard_unlock(&sb->s_lock);
 	check_evict(sb->sim->check, inode);
+	if (inode->owns_name)
+		arena_free(&sb->sim->arena, (char *)inode->name, strlen(inode->name) + 1);
 	arena_free(&sb->sim->arena, inode, sizeof(*inode));
 }
 

@@ -32,6 +32,7 @@ struct address_space {
 struct inode {
 	struct super_block *i_sb;
 	const char *name;			/* for people */
+	bool owns_name;				/* which goes with it then, to the arena */
 	u32 i_ino;
 	struct guard i_lock;			/* of i_nlink to i_mtime, and the two extent maps */
 	u32 i_nlink;

@@ -46,6 +46,7 @@ static int create(struct live_dir *dir, struct sim *sim, const char *name, struc
 		arena_free(&sim->arena, entry, sizeof(*entry));
 		return err;
 	}
+	entry->inode->owns_name = true;
 	RB_INSERT(live_names, &dir->names, entry);
 	dir->nr++;
 	*inodep = entry->inode;
