@@ -20,7 +20,8 @@ static int init(struct sim *sim, u64 device_size, const u8 *uuid, const struct m
 	sim->mmu_data = mmu_data;
 	err = arena_init(&sim->arena, ARENA_RESERVE);
 	if (err) {
-		snprintf(why, why_size, "cannot reserve memory: %s", strerror(-err));
+		snprintf(why, why_size, "cannot reserve %lu GiB of address space (ulimit -v): %s",
+			 ARENA_RESERVE >> 30, strerror(-err));
 		return err;
 	}
 	sim->sched.sim = sim;
