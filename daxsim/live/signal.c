@@ -112,6 +112,19 @@ static void pass_on(const struct sigaction *old, int sig, siginfo_t *info, void 
 		old->sa_handler(sig);
 }
 
+/*
+ * A fault of a device that is gone by the time of the signal: the touch is SIGSEGV by now, so it
+ * is tried again, once, like any SIGBUS that is no machine's.
+ */
+static bool may_be_late(int sig, const siginfo_t *info)
+{
+	static _Thread_local void *tried;
+	bool again = sig == SIGBUS && info->si_code == BUS_ADRERR && tried != info->si_addr;
+
+	tried = again ? info->si_addr : NULL;
+	return again;
+}
+
 static void on_signal(int sig, siginfo_t *info, void *uc)
 {
 	u64 addr = (u64)info->si_addr;
@@ -127,7 +140,7 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 	}
 	errno = err;
 	/* What deserves the other signal will get it: the page is open for that now. */
-	if (deserved != sig)
+	if (deserved != sig || (!d && may_be_late(sig, info)))
 		return;
 	if (info->si_code > 0 && current && current->bad_buffer) {
 		pthread_sigmask(SIG_SETMASK, &((ucontext_t *)uc)->uc_sigmask, NULL);
