@@ -236,12 +236,15 @@ Test(live_engine, sixteen_devices)
 {
 	struct daxsim_options o = { .size = 1 << 20, .threads = 1 };
 	struct daxsim *d[16], *more;
+	struct daxsim_file *f;
 	u8 *p[16];
 
 	for (int i = 0; i < 16; i++) {
 		o.engine = i % 2 ? DAXSIM_ENGINE_INLINE : DAXSIM_ENGINE_THREAD;
 		d[i] = mount_device(&o);
-		p[i] = map_shared(open_new(d[i], "f", PAGES(1)), PAGES(1));
+		f = open_new(d[i], "f", PAGES(1));
+		p[i] = map_shared(f, PAGES(1));
+		daxsim_close(f);
 		works_at(store(p[i], i));
 	}
 	fails(daxsim_mount(&o, &more), -EMFILE, "16 devices");
