@@ -51,17 +51,8 @@ struct late_event {
 	unsigned int thread;
 	const struct explore_event *event;
 	u32 depth;		/* steps before it */
-	struct vclock before;		/* of its thread's event before it */
+	u32 last;		/* 1 + depth of its thread's event before it; 0: none */
 };
-
-static struct late_event late_event(const struct explorer *x, unsigned int thread)
-{
-	struct late_event late = { .thread = thread, .depth = x->depth };
-
-	if (x->last[thread])
-		late.before = x->steps[x->last[thread] - 1].clock;
-	return late;
-}
 
 /* Steps that are to come after the event they race with. */
 struct overtaken {
@@ -81,11 +72,12 @@ static u32 come_before(const struct explorer *x, const struct late_event *late, 
 		       const struct overtaken *o, struct vclock *clock)
 {
 	const struct explore_event *e = late->event;
-	struct history_walk w = history_walk(x, e, late->depth);
 	u32 holders = 0, decided = 0;
+	struct history_walk w;
 	s64 depth;
 
-	*clock = late->before;
+	history_walk(&w, x, e, late->depth);
+	*clock = late->last ? x->steps[late->last - 1].clock : (struct vclock){ 0 };
 	clock->of[late->thread]++;
 	while ((depth = history_next(&w, UINT32_MAX)) > (s64)from) {
 		const struct step_taken *s = &x->steps[depth];
@@ -227,8 +219,10 @@ static bool taken(void *ctx, const struct explore_event *event)
 	struct dpor *d = ctx;
 	struct explorer *x = d->x;
 	struct choice *c = &d->choices[x->depth], *next = c + 1;
-	struct late_event late = late_event(x, c->thread);
 	struct explore_event *e = &c->tried[c->thread];
+	const struct late_event late = {
+		.thread = c->thread, .event = e, .depth = x->depth, .last = x->last[c->thread],
+	};
 	u32 nr = explorer_push(x, c->thread, event, d->races);
 
 	*e = *event;
@@ -241,7 +235,6 @@ static bool taken(void *ctx, const struct explore_event *event)
 		next->sleep |= 1U << q;
 		next->asleep[q] = c->asleep[q];
 	}
-	late.event = e;
 	reverse_all(d, &late, nr);
 	return choose(d) && next->thread == c->thread;
 }
@@ -253,15 +246,16 @@ static void reverse_pending(struct dpor *d)
 
 	for (u32 left = x->unfinished & ~x->bounded; left; left &= left - 1) {
 		unsigned int thread = __builtin_ctz(left);
-		struct late_event late = late_event(x, thread);
 		struct explore_event e = { 0 };
+		const struct late_event late = {
+			.thread = thread, .event = &e, .depth = x->depth, .last = x->last[thread],
+		};
 		u32 holders, nr;
 		struct vclock clock;
 
 		x->prog->pending(x->prog->data, thread, &e);
 		holders = history_holders(x, &e, x->depth);
 		nr = happens_after(x, thread, &e, holders, &clock, d->races);
-		late.event = &e;
 		reverse_all(d, &late, nr);
 	}
 }

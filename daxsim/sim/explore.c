@@ -182,7 +182,7 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 				(x.max_depth + 1) * sizeof(*x.steps));
 	x.schedule = malloc(x.max_depth + 1);
 	x.depths = malloc((x.max_depth + 1) * sizeof(*x.depths));
-	x.links = calloc((x.max_depth + 1) * EXPLORE_ACCESSES, sizeof(*x.links));
+	x.links = malloc((x.max_depth + 1) * EXPLORE_ACCESSES * sizeof(*x.links));
 	x.nr_slots = p->save && p->nr_slots > 1 ? min_t(u32, p->nr_slots, EXPLORE_MAX_SLOTS) : 0;
 	for (u32 i = 0; i < x.nr_slots; i++)
 		x.saved[i].slot = i;
@@ -190,6 +190,7 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 		x.seen = calloc(SEEN_SLOTS, sizeof(*x.seen));
 	if (x.steps && x.schedule && x.depths && x.links &&
 	    (x.seen || !strategies[o->strategy].repeats)) {
+		x.links[0] = (struct access_link){ 0 };
 		err = strategies[o->strategy].run(&x);
 		r->complete = !err && !x.stop && !r->bounded;
 		if (r->diverged >= 0)

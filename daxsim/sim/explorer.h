@@ -23,7 +23,8 @@ struct step_taken {
 
 /*
  * An access on the stack, and the latest below it in the same bucket of a hash table by
- * object. Accesses count from 1: those of step d are d * EXPLORE_ACCESSES + 1 and on.
+ * object. Accesses count from 1: those of step d are d * EXPLORE_ACCESSES + 1 and on;
+ * what stands for none has a link that is all zero.
  */
 struct access_link {
 	u32 below;		/* 0: none */
@@ -149,8 +150,8 @@ struct history_walk {
 };
 
 /** history_walk() - begin at the step below @depth */
-struct history_walk history_walk(const struct explorer *x, const struct explore_event *e,
-				 u32 depth);
+void history_walk(struct history_walk *w, const struct explorer *x, const struct explore_event *e,
+		  u32 depth);
 
 /** history_next() - depth of the next step, if there are any of @threads still; else -1 */
 s64 history_next(struct history_walk *w, u32 threads);

@@ -115,7 +115,7 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 		before = x->steps[x->last[thread] - 1].clock;
 		index = before.of[thread] + 1;
 	}
-	w = history_walk(x, e, x->depth);
+	history_walk(&w, x, e, x->depth);
 	while (others && (depth = history_next(&w, others)) >= 0) {
 		const struct step_taken *s = &x->steps[depth];
 		u32 bit = 1U << s->thread;
@@ -149,8 +149,8 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 		}
 	}
 	vclock_join(&before, &released);
-	before.of[thread] = index;
 	*clock = before;
+	clock->of[thread] = index;
 	return nr;
 }
 

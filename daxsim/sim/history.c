@@ -112,26 +112,27 @@ static void visit_bucket(struct history_walk *w, u32 b, u32 depth)
 		w->at[w->nr++] = at;
 }
 
-struct history_walk history_walk(const struct explorer *x, const struct explore_event *e,
-				 u32 depth)
+void history_walk(struct history_walk *w, const struct explorer *x, const struct explore_event *e,
+		  u32 depth)
 {
-	struct history_walk w = { .x = x };
 	bool data = false;
 
+	w->x = x;
+	w->all = w->nr = 0;
 	for (int i = 0; i < EXPLORE_ACCESSES && e->kind[i]; i++) {
 		/* Nothing that is done to a lock keeps anybody from dropping it. */
 		if (e->kind[i] == EXPLORE_UNLOCK || e->kind[i] == EXPLORE_RUNLOCK)
 			continue;
 		if (e->object[i] == EXPLORE_EVERYTHING) {
-			w.all = depth;
-			return w;
+			w->all = depth;
+			w->nr = 0;
+			return;
 		}
 		data |= e->kind[i] < EXPLORE_LOCK;
-		visit_bucket(&w, bucket(e->object[i], e->kind[i]), depth);
+		visit_bucket(w, bucket(e->object[i], e->kind[i]), depth);
 	}
 	if (data)
-		visit_bucket(&w, ANY_OBJECT, depth);
-	return w;
+		visit_bucket(w, ANY_OBJECT, depth);
 }
 
 s64 history_next(struct history_walk *w, u32 threads)

@@ -3,16 +3,16 @@
  * Going back to a prefix of an execution. The program has a few places to save its
  * state in, which is cheaper to put back than many steps are to repeat.
  */
-#include <string.h>
-
 #include "daxsim/sim/explorer.h"
 
 #define LONG_REPLAY 16	/* steps; saving costs as much as repeating some ten */
 
 static bool same_event(const struct explore_event *a, const struct explore_event *b)
 {
-	return !memcmp(a->object, b->object, sizeof(a->object)) &&
-	       !memcmp(a->kind, b->kind, sizeof(a->kind));
+	for (int i = 0; i < EXPLORE_ACCESSES && (a->kind[i] || b->kind[i]); i++)
+		if (a->object[i] != b->object[i] || a->kind[i] != b->kind[i])
+			return false;
+	return true;
 }
 
 struct replay {
