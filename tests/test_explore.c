@@ -189,6 +189,67 @@ Test(explore, replay_stops_at_what_cannot_be)
 	cr_expect_eq(explore_replay(&p, (u8[]){ 0, 0, 1, 1 }, 4), 4);
 }
 
+#define ONCE 4
+
+/* One event for each thread, which is always possible. */
+struct once {
+	struct explore_event events[ONCE];
+	u32 left;
+};
+
+static void once_reset(void *data)
+{
+	((struct once *)data)->left = BIT(ONCE) - 1;
+}
+
+static u32 once_enabled(void *data, u32 *unfinished)
+{
+	return *unfinished = ((struct once *)data)->left;
+}
+
+static void once_pending(void *data, unsigned int thread, struct explore_event *e)
+{
+	*e = ((struct once *)data)->events[thread];
+}
+
+static void once_step(void *data, unsigned int thread, struct explore_event *e)
+{
+	struct once *o = data;
+
+	o->left &= ~BIT(thread);
+	*e = o->events[thread];
+}
+
+/* Three depend on each other, and a fourth on the one that is about everything: 3! * 2 orders. */
+Test(explore, objects_that_stand_for_many)
+{
+	static const struct explore_event events[ONCE] = {
+		{ { 1ULL << 32 | EXPLORE_ALL }, { EXPLORE_WRITE } },
+		{ { 1ULL << 32 | 3 }, { EXPLORE_READ } },
+		{ { 2ULL << 32 | 7, 3ULL << 32 }, { EXPLORE_LOCK, EXPLORE_WRITE } },
+		{ { EXPLORE_EVERYTHING }, { EXPLORE_WRITE } },
+	};
+	const struct explore_options naive = { .strategy = EXPLORE_NAIVE };
+	struct once o;
+	const struct explore_program p = {
+		.data = &o, .nr_threads = ONCE, .reset = once_reset, .enabled = once_enabled,
+		.pending = once_pending, .step = once_step,
+	};
+	struct explore_result r;
+
+	/* The first execution has them in this order, so each comes first once, and last. */
+	for (int first = 0; first < ONCE; first++) {
+		for (int i = 0; i < ONCE; i++)
+			o.events[i] = events[(first + i) % ONCE];
+		cr_assert_eq(explore(&p, &naive, &r), 0);
+		cr_expect_eq(r.executions, 24);
+		cr_expect_eq(r.classes, 12);
+		cr_assert_eq(explore(&p, &dpor, &r), 0);
+		cr_expect_eq(r.classes, 12);
+		cr_expect_eq(r.executions, 12);
+	}
+}
+
 #define SLOTS 3
 
 /* A toy that can be saved. It comes first, so that its functions take this for one. */

@@ -36,9 +36,6 @@ static inline enum relation relation(const struct explore_event *a, const struct
 {
 	enum relation strongest = NOTHING;
 
-	/* Most pairs are single accesses that have nothing to do with each other. */
-	if ((a->object[0] ^ b->object[0]) >> 32 && !a->kind[1] && !b->kind[1])
-		return NOTHING;
 	for (int i = 0; i < EXPLORE_ACCESSES && a->kind[i]; i++)
 		for (int j = 0; j < EXPLORE_ACCESSES && b->kind[j]; j++)
 			if (same_object(a->object[i], b->object[j]))
