@@ -1,384 +1,274 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the first touch of a page costs on real page tables, by kind of fault,
- * beside a bare userfaultfd round trip of the same kind; then, in another pass,
- * where that time goes. Bare and simulated faults take turns, so that a machine
- * that gets slower gets slower for both.
+ * What the first touch of a page costs on a device of libdaxsim, by kind of fault and by
+ * engine, beside the bare userfaultfd round trip of the same kind in the same place.
  */
-#include <argp.h>
 #include <err.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/fs/fs.h"
-#include "bench/lib/bare_uffd.h"
-#include "bench/lib/machine_line.h"
+#include "bench/lib/bench.h"
+#include "bench/lib/live_side.h"
 #include "bench/lib/placement.h"
-#include "bench/lib/samples.h"
-#include "bench/lib/touch_machine.h"
+#include "bench/lib/sections.h"
 
-#define EXIT_UNUSABLE 2		/* bad options, or no userfaultfd */
-#define CHUNK 64		/* pages in turn */
-#define MIN_PAGES CHUNK
-#define MAX_PAGES 16384		/* each can become a mapping of its own: vm.max_map_count */
-#define MAX_FS 8
+#define CHUNK 64		/* pages in a turn */
+#define DEVICE_SIZE (4ULL << 30)	/* sparse; holes are filled with new blocks in each run */
 
-static const struct kind {
-	const char *name, *what;
-	struct touch touch;
-	enum bare_trip bare;
-} kinds[] = {
-	{ "hand-off", "no fault: load from a page that is mapped", { PAGE_ANY, true, false },
-	  BARE_HANDOFF },
-	{ "hole read", "load from a hole", { PAGE_HOLE, false, false }, BARE_COPY_WP },
-	{ "hole write", "store to a hole", { PAGE_HOLE, false, true }, BARE_RETARGET },
-	{ "mkwrite", "store to a hole after a load", { PAGE_HOLE, true, true }, BARE_RETARGET_WP },
-	{ "written read", "load from a written page", { PAGE_WRITTEN, false, false },
-	  BARE_CONTINUE },
-	{ "written write", "store to a written page", { PAGE_WRITTEN, false, true },
-	  BARE_CONTINUE_WRITE },
-	{ "store after load", "store to a written page after a load", { PAGE_WRITTEN, true, true },
-	  BARE_UNPROTECT },
+enum { THREAD, INLINE, BARE_THREAD_SIDE, BARE_INLINE_SIDE, NR_SIDES };
+
+static const char *const side_names[NR_SIDES] = {
+	[THREAD] = "daxsim thread",
+	[INLINE] = "daxsim inline",
+	[BARE_THREAD_SIDE] = "bare thread",
+	[BARE_INLINE_SIDE] = "bare inline",
 };
 
-#define NR_KINDS ARRAY_SIZE(kinds)
-#define HANDOFF 0		/* index in kinds */
+/* What is compared with what. */
+enum { OF_THREAD, OF_INLINE, GAIN, NR_CLAIMS };
 
-struct options {
-	const struct fs_ops *fs[MAX_FS];
-	unsigned int nr_fs;
-	const struct placement *placement;
-	unsigned long pages, runs;
-	const char *json;	/* name of a file, "-" for stdout, or NULL */
+static const struct claim {
+	const char *section;
+	unsigned int side, versus;
+	bool inverse;		/* how many times as fast, at least; else how many times as long */
+} claims[NR_CLAIMS] = {
+	[OF_THREAD] = { "engine thread", THREAD, BARE_THREAD_SIDE, false },
+	[OF_INLINE] = { "engine inline", INLINE, BARE_INLINE_SIDE, false },
+	[GAIN] = { "inline, times as fast as a thread", INLINE, BARE_THREAD_SIDE, true },
 };
 
-/* A file system's results for one kind, by run. */
-struct result {
-	bool impossible;	/* the file system has no such pages */
-	double faults;		/* an access */
-	double stamps;		/* an access, in the pass that has any */
-	struct summary sim[MAX_RUNS], bare[MAX_RUNS];
-	double phases[NR_PHASES][MAX_RUNS];	/* p50, ns */
+static const struct engine_case {
+	struct fault_case c;
+	double targets[NR_CLAIMS];	/* 0: none */
+} cases[] = {
+	{ { "written read", "load from a written page", { PAGE_WRITTEN, false, false },
+	    BARE_CONTINUE }, { 1.10, 1.15, 1.4 } },
+	{ { "written write", "store to a written page", { PAGE_WRITTEN, false, true },
+	    BARE_CONTINUE_WRITE }, { 1.10, 1.15, 1.4 } },
+	{ { "unwritten read", "load from a fallocated page", { PAGE_FALLOCATED, false, false },
+	    BARE_ZERO }, { 1.10, 1.15, 1.4 } },
+	{ { "unwritten write", "store to a fallocated page", { PAGE_FALLOCATED, false, true },
+	    BARE_ZERO_WRITE }, { 1.10, 1.15, 1.4 } },
+	{ { "hole write", "store to a hole", { PAGE_HOLE, false, true }, BARE_RETARGET },
+	  { 1.25, 1.25, 0 } },
+	{ { "hole read", "load from a hole", { PAGE_HOLE, false, false }, BARE_COPY_WP }, { 0 } },
+	{ { "hole mkwrite", "store to a hole after a load", { PAGE_HOLE, true, true },
+	    BARE_RETARGET_WP }, { 0 } },
+	{ { "written mkwrite", "store to a written page after a load", { PAGE_WRITTEN, true, true },
+	    BARE_UNPROTECT }, { 0 } },
 };
 
-struct bench {
-	struct options o;
-	int cpu, other;		/* of the simulated kernel, and of its session's thread */
-	struct machine_line machine;
-	FILE *json;		/* or NULL */
-	struct bare *bare;
-	struct result (*results)[NR_KINDS];	/* by file system */
-	double stamp_ns;
+#define NR_CASES ARRAY_SIZE(cases)
+
+/* What a bare fault is made of, measured beside each other; none of it has to do with a case. */
+static const struct part {
+	enum bare_engine engine;
+	struct fault_case c;
+} parts[] = {
+	{ BARE_INLINE, { "native fault", "of a page that the file has", { 0 }, BARE_NATIVE } },
+	{ BARE_INLINE, { "ioctl", "UFFDIO_CONTINUE without a fault", { 0 }, BARE_CONTINUE_ALONE } },
 };
 
-/* Returns false if the file system has no such pages. */
-static bool open_machine(struct touch_machine *m, const struct bench *b, const struct fs_ops *fs,
-			 const struct kind *kind)
+struct engines {
+	struct bench *b;
+	struct live live[2];
+	struct bare *bare[2];
+	struct side sides[NR_SIDES];
+	struct contest contests[NR_CASES];
+	double part_ns[ARRAY_SIZE(parts)];
+};
+
+static void open_sides(struct engines *e)
 {
-	char why[512];
-	int err = touch_machine_open(m, fs, &kind->touch, b->o.pages, b->other, why, sizeof(why));
+	static const enum daxsim_engine engines[] = { DAXSIM_ENGINE_THREAD, DAXSIM_ENGINE_INLINE };
+	static const enum bare_engine bare[] = { BARE_THREAD, BARE_INLINE };
+	char why[256];
+	int cpu, other;
 
-	if (err && err != -ENODATA)
-		errx(EXIT_UNUSABLE, "%s: %s", kind->name, why);
-	return !err;
-}
+	if (placement_take(placement_table, &cpu, &other))
+		errx(EXIT_FAILURE, "cannot bind threads to CPUs");
+	for (int i = 0; i < 2; i++) {
+		const struct daxsim_options o = { .size = DEVICE_SIZE, .engine = engines[i],
+						  .fault_around = 1 };
 
-static void check(const struct touch_machine *m, int err, const struct kind *kind)
-{
-	if (err)
-		errx(EXIT_FAILURE, "%s: cannot %s: %s", kind->name, m->failed, strerror(-err));
-}
-
-/* One run of a kind: simulated and bare faults in turns. */
-static void measure(const struct bench *b, const struct fs_ops *fs, const struct kind *kind,
-		    unsigned int run, struct result *r, u64 *ns)
-{
-	u64 pages = b->o.pages, *bare_ns = ns + pages, before;
-	struct touch_machine m;
-	int err;
-
-	r->impossible = !open_machine(&m, b, fs, kind);
-	if (r->impossible)
-		return;
-	err = bare_begin(b->bare, kind->bare);
-	if (err)
-		errx(EXIT_FAILURE, "%s: cannot prepare bare round trips: %s", kind->name,
-		     strerror(-err));
-	before = touch_machine_faults(&m);
-	for (u64 first = 0; first < pages; first += CHUNK) {
-		u64 nr = min_t(u64, CHUNK, pages - first);
-
-		check(&m, touch_machine_time(&m, first, nr, ns + first), kind);
-		bare_touch(b->bare, first, nr, bare_ns + first);
+		live_open(&e->live[i], side_names[i], &o);
+		e->sides[i] = live_side(&e->live[i]);
+		e->bare[i] = bare_open(bare[i], e->b->pages, other, why, sizeof(why));
+		if (!e->bare[i])
+			errx(EXIT_UNUSABLE, "%s", why);
+		e->sides[2 + i] = bare_side(e->bare[i], side_names[2 + i]);
 	}
-	r->faults = (double)(touch_machine_faults(&m) - before) / pages;
-	r->sim[run] = samples_summary(ns, pages);
-	r->bare[run] = samples_summary(bare_ns, pages);
-	touch_machine_close(&m);
 }
 
-/* The same once more with time stamps, which would have disturbed it. */
-static void dissect(struct bench *b, const struct fs_ops *fs, const struct kind *kind,
-		    unsigned int run, struct result *r, u64 *ns)
+static void close_sides(struct engines *e)
 {
-	u64 pages = b->o.pages;
-	struct touch_machine m;
+	for (int i = 0; i < 2; i++) {
+		live_close(&e->live[i]);
+		bare_close(e->bare[i]);
+	}
+}
 
-	if (!open_machine(&m, b, fs, kind))
+static void report_case(struct engines *e, unsigned int which, size_t i)
+{
+	const struct claim *claim = &claims[which];
+	const struct contestant *by = e->contests[i].by_side;
+	double us[2][MAX_RUNS], target = cases[i].targets[which];
+	char versus[64];
+
+	if (which == GAIN && !target)
 		return;
-	check(&m, touch_machine_dissect(&m, ns), kind);
-	for (int p = 0; p < NR_PHASES; p++)
-		r->phases[p][run] = samples_summary(m.phase_ns[p], pages).p50;
-	r->stamps = (double)m.phases.nr_stamps / pages;
-	b->stamp_ns = m.phases.stamp_ns;
-	touch_machine_close(&m);
+	for (unsigned int run = 0; run < e->b->runs; run++) {
+		us[0][run] = by[claim->side].p50[run] / 1000;
+		us[1][run] = by[claim->versus].p50[run] / 1000;
+	}
+	snprintf(versus, sizeof(versus), "%s %s", side_names[claim->versus],
+		 bare_name(cases[i].c.bare));
+	report_compare(&e->b->report, &(struct comparison){
+		.section = claim->section, .name = cases[i].c.name, .unit = "us", .versus = versus,
+		.values = us[0], .versus_values = us[1], .nr = e->b->runs,
+		.inverse = claim->inverse,
+		.target = { claim->inverse ? 0 : target, claim->inverse ? target : 0 } });
 }
 
-static void run_all(struct bench *b)
+static void measure_parts(struct engines *e)
 {
-	/* For samples of both sides, or of all phases. */
-	u64 *ns = malloc(NR_PHASES * b->o.pages * sizeof(*ns));
+	struct contest c;
 
-	b->results = calloc(b->o.nr_fs, sizeof(*b->results));
-	if (!ns || !b->results)
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		const struct side side = e->sides[parts[i].engine == BARE_THREAD ?
+						  BARE_THREAD_SIDE : BARE_INLINE_SIDE];
+
+		contest_run(&c, &side, 1, &parts[i].c, e->b->runs, e->b->pages, e->b->pages,
+			    e->b->report.machine.clock_ns);
+		e->part_ns[i] = samples_median(c.by_side[0].p50, e->b->runs);
+		report_value(&e->b->report, "parts of a bare fault", parts[i].c.name,
+			     e->part_ns[i] / 1000, "us");
+		contest_free(&c);
+	}
+}
+
+/* The curve of one side in one case: which part of its samples took at most so long. */
+static void curve(struct plot_series *s, const struct contest *c, unsigned int side)
+{
+	u64 nr = c->runs * c->pages, *all = c->by_side[side].ns;
+
+	snprintf(s->title, sizeof(s->title), "%s", side_names[side]);
+	samples_summary(all, nr);
+	s->nr = PLOT_MAX_POINTS;
+	for (unsigned int i = 0; i < s->nr; i++) {
+		u64 at = (nr - 1) * i / (s->nr - 1);
+
+		s->x[i] = all[at] / 1000.0;
+		s->y[i] = 100.0 * (at + 1) / nr;
+	}
+}
+
+/* Sorts the samples of all runs together: the last use of them. */
+static void plot_latency(struct engines *e)
+{
+	struct plot_panel *panels = calloc(NR_CASES, sizeof(*panels));
+
+	if (!panels)
 		errx(EXIT_FAILURE, "out of memory");
-	for (unsigned int i = 0; i < b->o.runs; i++)
-		for (unsigned int f = 0; f < b->o.nr_fs; f++)
-			for (size_t k = 0; k < NR_KINDS; k++) {
-				struct result *r = &b->results[f][k];
+	for (size_t i = 0; i < NR_CASES; i++) {
+		struct plot_panel *p = &panels[i];
 
-				measure(b, b->o.fs[f], &kinds[k], i, r, ns);
-				dissect(b, b->o.fs[f], &kinds[k], i, r, ns);
-			}
-	free(ns);
+		*p = (struct plot_panel){ .xlabel = "us", .ylabel = "% of touches",
+					  .settings = "set logscale x\nset xrange [0.5:100]",
+					  .nr_series = NR_SIDES };
+		snprintf(p->title, sizeof(p->title), "%s", cases[i].c.what);
+		for (unsigned int s = 0; s < NR_SIDES; s++)
+			curve(&p->series[s], &e->contests[i], s);
+	}
+	bench_plot(e->b, "latency", panels, NR_CASES);
+	free(panels);
 }
 
-/* The figures of a kind that are derived from the medians of all runs. */
-struct derived {
-	struct summary sim, bare;
-	double ratio;		/* of the two p50 */
-	double net_ns;		/* p50 of the access without the hand-off */
-	double net_ratio;	/* of that to the bare round trip */
-	double phases[NR_PHASES], phase_sum;	/* ns */
-};
-
-static struct derived derive(const struct bench *b, unsigned int fs, size_t kind)
+/* For each engine and case: the native fault, the ioctl, how the handler is reached, and daxsim. */
+static void plot_phases(struct engines *e)
 {
-	const struct result *r = &b->results[fs][kind];
-	struct derived d = {
-		.sim = summary_median(r->sim, b->o.runs),
-		.bare = summary_median(r->bare, b->o.runs),
+	static const char *const titles[] = {
+		"native fault", "CONTINUE", "signal or thread, other calls", "the simulated kernel",
 	};
+	struct plot_panel *panels = calloc(2, sizeof(*panels));
 
-	d.ratio = d.sim.p50 / d.bare.p50;
-	d.net_ns = d.sim.p50 - summary_median(b->results[fs][HANDOFF].sim, b->o.runs).p50;
-	d.net_ratio = d.net_ns / d.bare.p50;
-	for (int p = 0; p < NR_PHASES; p++) {
-		d.phases[p] = samples_median(r->phases[p], b->o.runs);
-		d.phase_sum += d.phases[p];
+	if (!panels)
+		errx(EXIT_FAILURE, "out of memory");
+	for (unsigned int side = THREAD; side <= INLINE; side++) {
+		struct plot_panel *p = &panels[side];
+
+		*p = (struct plot_panel){ .xlabel = "", .ylabel = "us, medians", .bars = true,
+					  .nr_series = ARRAY_SIZE(titles) };
+		snprintf(p->title, sizeof(p->title), "%s", side_names[side]);
+		for (size_t i = 0; i < NR_CASES; i++) {
+			const struct contestant *by = e->contests[i].by_side;
+			double bare = samples_median(by[side + 2].p50, e->b->runs);
+			double all = samples_median(by[side].p50, e->b->runs);
+			double ns[] = { e->part_ns[0], e->part_ns[1],
+					bare - e->part_ns[0] - e->part_ns[1], all - bare };
+
+			snprintf(p->labels[i], sizeof(p->labels[i]), "%s", cases[i].c.name);
+			for (size_t s = 0; s < ARRAY_SIZE(titles); s++) {
+				struct plot_series *to = &p->series[s];
+
+				snprintf(to->title, sizeof(to->title), "%s", titles[s]);
+				to->x[to->nr] = i;
+				to->y[to->nr++] = max_t(double, ns[s], 0) / 1000;
+			}
+		}
 	}
-	return d;
+	bench_plot(e->b, "phases", panels, 2);
+	free(panels);
 }
 
-static void print_latency(const struct bench *b, unsigned int fs)
+static json_t *details(const struct engines *e)
 {
-	printf("\n%-17s%7s%24s%26s\n", b->o.fs[fs]->name, "", "simulated access",
-	       "bare round trip");
-	printf("%-17s%7s%8s%8s%8s  %8s%8s%8s  %-18s%7s%8s%7s\n", "", "faults", "p50", "p99",
-	       "p99.9", "p50", "p99", "p99.9", "by", "ratio", "net", "ratio");
-	for (size_t k = 0; k < NR_KINDS; k++) {
-		struct derived d = derive(b, fs, k);
+	json_t *list = json_array();
 
-		if (b->results[fs][k].impossible)
-			continue;
-		printf("%-17s%7.2f", kinds[k].name, b->results[fs][k].faults);
-		summary_print(&d.sim);
-		printf("  ");
-		summary_print(&d.bare);
-		printf("  %-18s%7.2f", bare_name(kinds[k].bare), d.ratio);
-		if (k == HANDOFF)
-			printf("%8s%7s\n", "-", "-");
-		else
-			printf("%8.2f%7.2f\n", d.net_ns / 1000, d.net_ratio);
+	for (size_t i = 0; i < NR_CASES; i++) {
+		json_t *o = json_pack("{s:s, s:s}", "name", cases[i].c.name, "what",
+				      cases[i].c.what);
+
+		for (unsigned int s = 0; s < NR_SIDES; s++)
+			json_object_set_new(o, side_names[s],
+					    summary_json(e->contests[i].by_side[s].summary,
+							 e->b->runs));
+		json_array_append_new(list, o);
 	}
+	return list;
 }
 
-static void print_phases(const struct bench *b, unsigned int fs)
+static void engines_section(struct bench *b)
 {
-	printf("\n%-17s", b->o.fs[fs]->name);
-	for (int p = 0; p < NR_PHASES; p++)
-		printf("%10s", phase_table[p].name);
-	printf("%10s%10s%8s\n", "sum", "p50", "stamps");
-	for (size_t k = 0; k < NR_KINDS; k++) {
-		struct derived d = derive(b, fs, k);
+	struct engines e = { .b = b };
 
-		if (b->results[fs][k].impossible)
-			continue;
-		printf("%-17s", kinds[k].name);
-		for (int p = 0; p < NR_PHASES; p++)
-			printf("%10.2f", d.phases[p] / 1000);
-		printf("%10.2f%10.2f%8.1f\n", d.phase_sum / 1000, d.sim.p50 / 1000,
-		       b->results[fs][k].stamps);
-	}
-}
-
-static void print_text(const struct bench *b)
-{
-	for (unsigned int fs = 0; fs < b->o.nr_fs; fs++)
-		print_latency(b, fs);
-	printf("\nratio: p50 of the access to p50 of the bare round trip, which is one fault. net: "
-	       "p50 of the access\nwithout the hand-off to the session's thread and back. A store "
-	       "faults twice where the first fault\ninserts read-only, as Linux did in 2014.\n\n");
-	for (size_t k = 0; k < NR_KINDS; k++)
-		printf("  %-17s %s\n", kinds[k].name, kinds[k].what);
-	printf("\nphases, from a pass with time stamps, of %.0f ns each, which are taken off; p50 "
-	       "is without them\n", b->stamp_ns);
-	for (unsigned int fs = 0; fs < b->o.nr_fs; fs++)
-		print_phases(b, fs);
-	printf("\n");
-	for (int p = 0; p < NR_PHASES; p++)
-		printf("  %-10s %s\n", phase_table[p].name, phase_table[p].what);
-}
-
-static json_t *kind_json(const struct bench *b, unsigned int fs, size_t kind)
-{
-	const struct result *r = &b->results[fs][kind];
-	struct derived d = derive(b, fs, kind);
-	json_t *phases = json_object();
-
-	for (int p = 0; p < NR_PHASES; p++)
-		json_object_set_new(phases, phase_table[p].name, json_real(d.phases[p]));
-	return json_pack("{s:s, s:s, s:f, s:o, s:o, s:s, s:f, s:f, s:f, s:o, s:f}", "kind",
-			 kinds[kind].name, "what", kinds[kind].what, "faults", r->faults,
-			 "simulated", summary_json(r->sim, b->o.runs), "bare",
-			 summary_json(r->bare, b->o.runs), "bare_calls",
-			 bare_name(kinds[kind].bare), "ratio", d.ratio, "net_p50_ns", d.net_ns,
-			 "net_ratio", d.net_ratio, "phases_p50_ns", phases, "stamps", r->stamps);
-}
-
-static void write_json(const struct bench *b)
-{
-	json_t *root, *all = json_array();
-
-	for (unsigned int fs = 0; fs < b->o.nr_fs; fs++) {
-		json_t *list = json_array();
-
-		for (size_t k = 0; k < NR_KINDS; k++)
-			if (!b->results[fs][k].impossible)
-				json_array_append_new(list, kind_json(b, fs, k));
-		json_array_append_new(all, json_pack("{s:s, s:o}", "fs", b->o.fs[fs]->name, "kinds",
-						     list));
-	}
-	root = json_pack("{s:o, s:s, s:I, s:I, s:f, s:o}", "machine",
-			 machine_line_json(&b->machine), "placement", b->o.placement->name, "pages",
-			 (json_int_t)b->o.pages, "runs", (json_int_t)b->o.runs, "stamp_ns",
-			 b->stamp_ns, "results", all);
-	if (!root || json_dumpf(root, b->json, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) ||
-	    fputc('\n', b->json) == EOF || fclose(b->json))
-		err(EXIT_FAILURE, "cannot write %s", b->o.json);
-	json_decref(root);
-}
-
-static const struct argp_option option_table[] = {
-	{ "fs", 'f', "FS", 0, "a file system, such as ext2; may be repeated (null and ext2)", 0 },
-	{ "pages", 'n', "N", 0, "pages of each kind, 64 to 16384 (3072; 512 with --placement "
-	  "other); each takes 16 KiB of memory at most", 0 },
-	{ "runs", 'r', "N", 0, "of which the median is taken, 1 to 99 (5)", 0 },
-	{ "placement", 'p', "PLACE", 0, "same: all threads on one CPU (default); other: faulting "
-	  "and handling threads on two", 0 },
-	{ "json", 'j', "FILE", 0, "write everything as JSON too; -: to standard output, instead "
-	  "of the tables", 0 },
-	{ 0 },
-};
-
-static unsigned long number(const struct argp_state *state, const char *name, const char *arg,
-			    unsigned long min, unsigned long max)
-{
-	char *end;
-	unsigned long n = strtoul(arg, &end, 10);
-
-	if (*arg < '0' || *arg > '9' || *end || n < min || n > max)
-		argp_error(state, "--%s takes %lu to %lu, not '%s'", name, min, max, arg);
-	return n;
-}
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	struct options *o = state->input;
-
-	switch (key) {
-	case 'f':
-		if (o->nr_fs == MAX_FS)
-			argp_error(state, "--fs can be given %d times at most", MAX_FS);
-		o->fs[o->nr_fs] = fs_find(arg);
-		if (!o->fs[o->nr_fs++])
-			argp_error(state, "there is no file system '%s'", arg);
-		return 0;
-	case 'n':
-		o->pages = number(state, "pages", arg, MIN_PAGES, MAX_PAGES);
-		return 0;
-	case 'r':
-		o->runs = number(state, "runs", arg, 1, MAX_RUNS);
-		return 0;
-	case 'p':
-		o->placement = placement_find(arg);
-		if (!o->placement)
-			argp_error(state, "--placement takes same or other, not '%s'", arg);
-		return 0;
-	case 'j':
-		o->json = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	open_sides(&e);
+	for (size_t i = 0; i < NR_CASES; i++)
+		contest_run(&e.contests[i], e.sides, NR_SIDES, &cases[i].c, b->runs, b->pages,
+			    CHUNK, b->report.machine.clock_ns);
+	for (unsigned int which = 0; which < NR_CLAIMS; which++)
+		for (size_t i = 0; i < NR_CASES; i++)
+			report_case(&e, which, i);
+	measure_parts(&e);
+	json_object_set_new(b->report.details, "engines", details(&e));
+	close_sides(&e);
+	plot_latency(&e);
+	plot_phases(&e);
+	for (size_t i = 0; i < NR_CASES; i++)
+		contest_free(&e.contests[i]);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {
-		option_table, parse_option, NULL,
-		"Latency of the first touch of a page on the simulator's real page tables, by kind "
-		"of fault, beside a bare userfaultfd round trip.", NULL, NULL, NULL,
+	static const struct section sections[] = {
+		{ "engines", "each kind of fault under both engines", engines_section },
+		{ "placement", "handler threads on the CPU of the fault and elsewhere",
+		  placement_section },
+		{ "scale", "a large device with many extents and files", scale_section },
+		{ "deterministic", "the page tables of scenarios", deterministic_section },
+		{ 0 },
 	};
-	struct bench b = { .o = { .placement = placement_table, .runs = 5 } };
-	char why[256];
-	int ret;
 
-	argp_err_exit_status = EXIT_UNUSABLE;
-	argp_parse(&argp, argc, argv, 0, NULL, &b.o);
-	/* A switch to another CPU can take ten times as long. */
-	if (!b.o.pages)
-		b.o.pages = b.o.placement->two_cpus ? 512 : 3072;
-	if (!b.o.nr_fs) {
-		b.o.fs[b.o.nr_fs++] = fs_find("null");
-		b.o.fs[b.o.nr_fs++] = fs_find("ext2");
-	}
-	if (b.o.json)
-		b.json = strcmp(b.o.json, "-") ? fopen(b.o.json, "we") : stdout;
-	if (b.o.json && !b.json)
-		err(EXIT_UNUSABLE, "cannot write %s", b.o.json);
-	ret = placement_take(b.o.placement, &b.cpu, &b.other);
-	if (ret == -ENODEV)
-		errx(EXIT_UNUSABLE, "--placement other needs a second CPU");
-	if (ret)
-		errx(EXIT_FAILURE, "cannot bind threads to CPUs: %s", strerror(-ret));
-	b.bare = bare_open(b.o.pages, b.other, why, sizeof(why));
-	if (!b.bare)
-		errx(EXIT_UNUSABLE, "%s", why);
-	machine_line_get(&b.machine);
-	if (b.json != stdout) {
-		machine_line_print(&b.machine, stdout);
-		printf("%s, %lu pages of each kind, medians of %lu runs, microseconds\n",
-		       b.o.placement->what, b.o.pages, b.o.runs);
-		fflush(stdout);
-	}
-	run_all(&b);
-	if (b.json != stdout)
-		print_text(&b);
-	if (b.json)
-		write_json(&b);
-	bare_close(b.bare);
-	free(b.results);
-	return EXIT_SUCCESS;
+	return bench_main(argc, argv, "Latency of the first touch of a page, by kind of fault.",
+			  sections);
 }

@@ -3,6 +3,8 @@
 #ifndef DAXSIM_BENCH_PLACEMENT_H
 #define DAXSIM_BENCH_PLACEMENT_H
 
+#include <sched.h>
+
 #include "daxsim/sim/types.h"
 
 struct placement {

@@ -6,23 +6,11 @@
 #ifndef DAXSIM_BENCH_TOUCH_MACHINE_H
 #define DAXSIM_BENCH_TOUCH_MACHINE_H
 
+#include "bench/lib/contest.h"
 #include "bench/lib/phases.h"
 #include "daxsim/sim/sim.h"
 
 struct fs_ops;
-
-enum page_state {
-	PAGE_ANY,		/* as the file system makes a file of that size */
-	PAGE_HOLE,
-	PAGE_WRITTEN,
-};
-
-/* How pages are touched. */
-struct touch {
-	enum page_state state;
-	bool loaded;		/* after they were loaded from, which is not measured */
-	bool store;
-};
 
 struct touch_machine {
 	struct sim sim;
