@@ -34,7 +34,7 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all run check tests deps bench install uninstall fmt help clean packages FORCE
+.PHONY: all run check tests deps bench bench-full install uninstall fmt help clean packages FORCE
 
 ifneq ($(word 2,$(MAKECMDGOALS)),)
 
@@ -78,6 +78,7 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(sort $(BENCH_SRCS)))
 
 PKGS := liburing uuid libbsd jansson libxxhash
 TEST_PKGS := criterion
+BENCH_TOOLS := gnuplot
 
 # Asked when the first recipe needs it, and then remembered.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
@@ -148,12 +149,23 @@ tests: $(TESTS)						## build the test programs, build/tests/test_*
 
 deps: packages						## install the packages that are missing
 
-bench: $(BENCHES)					## build the benchmarks and run them in turn
+bench: $(BENCHES)					## install what is missing, build the benchmarks and run them: 3 minutes
+	$(call run_benches,)
+
+bench-full: $(BENCHES)					## the same with longer runs and large devices: ten minutes, 3 GiB of memory
+	$(call run_benches,FULL_)
+
+# What a benchmark is told to do when there is time.
+FULL_fault_latency := --full
+FULL_throughput := --full
+FULL_explore := --seconds 10
+
+define run_benches
 	@failed=; \
-	for b in $(BENCHES); do \
-		printf '  %-7s %s\n' BENCH $$b; $(sanitized) $$b $(BENCH_FLAGS) || failed="$$failed $$b"; \
-	done; \
+	$(foreach b,$(BENCHES),printf '  %-7s %s\n' BENCH $b; $(sanitized) $b \
+		$(if $(1),$($(1)$(notdir $b))) $(BENCH_FLAGS) || failed="$$failed $b";) \
 	if [ -n "$$failed" ]; then echo "make bench FAILED in:$$failed"; exit 1; fi
+endef
 
 dest = $(DESTDIR)$(PREFIX)
 
@@ -184,7 +196,7 @@ fmt:							## format the sources with clang-format
 
 help:							## print this
 	@echo "Targets:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1 \2/p' Makefile | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
 		while read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
 	@echo "Variables:"
 	@sed -n 's/^##V /  /p' Makefile
@@ -199,8 +211,9 @@ clean:							## remove everything that was built
 
 # Only the goals that say so install anything; all others name what is missing and stop.
 packages:
-	@CC=$(call quote,$(CC)) PKG_CONFIG='$(PKG_CONFIG)' SAN='$(SAN)' sh .ci/deps \
-		$(if $(filter run check deps,$(MAKECMDGOALS)),,--check) $(PKGS) \
+	@CC=$(call quote,$(CC)) PKG_CONFIG='$(PKG_CONFIG)' SAN='$(SAN)' \
+	OPTIONAL='$(if $(filter bench bench-full,$(MAKECMDGOALS)),$(BENCH_TOOLS))' sh .ci/deps \
+		$(if $(filter run check deps bench bench-full,$(MAKECMDGOALS)),,--check) $(PKGS) \
 		$(if $(filter check tests deps $(TESTS),$(MAKECMDGOALS)),$(TEST_PKGS))
 
 $(BUILD)/flags: FORCE | packages
