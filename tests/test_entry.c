@@ -42,7 +42,7 @@ Test(entry, one_page_at_a_time)
 	e = m->calls[0].arg;
 	cr_assert_not_null(e);
 	cr_expect_eq(e->lock.writer, m->tasks[0]);
-	cr_expect_eq(e->index, 5);
+	cr_expect_eq(dax_next_entry(&m->f.inode->i_data, 0), 5);
 	fs_start(m, 1, entry_call(5));
 	cr_assert_eq(fs_run(m, 1), TASK_BLOCKED);
 	cr_expect_eq(m->tasks[1]->waiting, &e->lock);
@@ -90,20 +90,43 @@ Test(entry, next)
 	fs_halt(m);
 }
 
+/* Entries are kept in nodes of several; what lies in which must not show. */
+Test(entry, next_one_across_nodes)
+{
+	static const u64 made[] = { 0, 1, 15, 16, 47, 1000, 1 << 20 };
+	struct fs_machine *m = fs_boot("ext4@4.7", 0);
+	struct address_space *mapping = &m->f.inode->i_data;
+	u64 at = 0;
+
+	for (size_t i = ARRAY_SIZE(made); i-- > 0;) {
+		fs_start(m, 0, entry_call(made[i]));
+		fs_finish(m, 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
+		cr_expect_eq(dax_next_entry(mapping, at), made[i], "behind %lu", at);
+		cr_expect_eq(dax_next_entry(mapping, made[i]), made[i]);
+		at = made[i] + 1;
+	}
+	cr_expect_eq(dax_next_entry(mapping, at), U64_MAX);
+	fs_halt(m);
+}
+
 /* The lock of a page and that of its entry are two, with two numbers. */
 Test(entry, is_not_the_page_lock)
 {
 	struct fs_machine *m = fs_boot("ext4@4.7", 0);
-	struct dax_entry *e;
+	const struct dax_entry *e;
+	struct entry_node *node;
 	struct page *page;
 
 	expect_ret(m, fs_truncate(&m->f, FS_PAGES(8)), 0);
 	fs_hold(m, 0, fs_load(m, FS_PAGES(2)), P_set_pte, 1);
-	e = RB_ROOT(&m->f.inode->i_data.entries);
+	node = RB_ROOT(&m->f.inode->i_data.entries);
 	page = RB_ROOT(&m->f.inode->i_data.pages);
-	cr_assert_not_null(e);
+	cr_assert_not_null(node);
 	cr_assert_not_null(page);
-	cr_expect_eq(e->index, page->index);
+	cr_expect_eq(dax_next_entry(&m->f.inode->i_data, 0), page->index);
+	e = &node->entries[page->index];
 	cr_expect_neq(e->lock.object, page->lock.object);
 	cr_expect_eq(page->lock.writer, m->tasks[0]);
 	/* mm maps the hole page after the handler has come back. */
@@ -132,9 +155,8 @@ Test(entry, invalidate_waits_for_the_pages_of_its_range)
 		fs_finish(m, 0);
 		if (rows[i].waits)
 			fs_finish(m, 1);
-		cr_expect_eq(RB_ROOT(&m->f.inode->i_data.entries)->index, 5);
-		cr_expect_null(RB_LEFT(RB_ROOT(&m->f.inode->i_data.entries), link));
-		cr_expect_null(RB_RIGHT(RB_ROOT(&m->f.inode->i_data.entries), link));
+		cr_expect_eq(dax_next_entry(&m->f.inode->i_data, 0), 5);
+		cr_expect_eq(dax_next_entry(&m->f.inode->i_data, 6), U64_MAX);
 		fs_halt(m);
 	}
 }

@@ -10,30 +10,46 @@
 /* Page locks of the same file have the index itself; these lie above. */
 #define ENTRY_OBJECT (1UL << 31)
 
-static int entry_cmp(const struct dax_entry *a, const struct dax_entry *b)
+static int node_cmp(const struct entry_node *a, const struct entry_node *b)
 {
-	return a->index < b->index ? -1 : a->index > b->index;
+	return a->number < b->number ? -1 : a->number > b->number;
 }
 
-RB_GENERATE_INTERNAL(entry_tree, dax_entry, link, entry_cmp, static __maybe_unused)
+RB_GENERATE_INTERNAL(entry_tree, entry_node, link, node_cmp, static __maybe_unused)
+
+static struct entry_node *get_node(struct address_space *mapping, pgoff_t number)
+{
+	struct arena *a = &mapping->host->i_sb->sim->arena;
+	struct entry_node key = { .number = number };
+	struct entry_node *node = RB_FIND(entry_tree, &mapping->entries, &key);
+
+	if (node)
+		return node;
+	node = arena_alloc(a, sizeof(*node));
+	if (!node)
+		return NULL;
+	node->number = number;
+	RB_INSERT(entry_tree, &mapping->entries, node);
+	return node;
+}
 
 /* The entry of a page, made if there is none. tree_lock is held. */
 static struct dax_entry *get_entry(struct address_space *mapping, pgoff_t index)
 {
-	struct inode *inode = mapping->host;
-	struct dax_entry key = { .index = index };
-	struct dax_entry *e = RB_FIND(entry_tree, &mapping->entries, &key);
+	const struct inode *inode = mapping->host;
+	struct entry_node *node = get_node(mapping, index >> ENTRY_SHIFT);
+	u32 nr = index & ((1 << ENTRY_SHIFT) - 1);
+	struct dax_entry *e;
 
-	if (e)
+	if (!node)
+		return NULL;
+	e = &node->entries[nr];
+	if (node->made >> nr & 1)
 		return e;
 	/* invalidate_inode_pages2_range() looks for entries. */
 	also(P_WRITE, obj(OBJ_PAGE, inode->i_ino, index));
-	e = arena_alloc(&inode->i_sb->sim->arena, sizeof(*e));
-	if (!e)
-		return NULL;
-	e->index = index;
+	node->made |= 1U << nr;
 	lock_init_at(&e->lock, LOCK_ENTRY_LOCK, inode->name, inode->i_ino, ENTRY_OBJECT | index);
-	RB_INSERT(entry_tree, &mapping->entries, e);
 	return e;
 }
 
@@ -60,24 +76,34 @@ void dax_unlock_entry(struct dax_entry *entry)
 		mutex_unlock(&entry->lock);
 }
 
+/* The first entry of a node at or behind @index; U64_MAX: none. */
+static pgoff_t next_in(const struct entry_node *node, pgoff_t index)
+{
+	pgoff_t first = node->number << ENTRY_SHIFT;
+	u32 left = node->made >> (index > first ? index - first : 0);
+
+	return left ? max_t(pgoff_t, index, first) + __builtin_ctz(left) : U64_MAX;
+}
+
 pgoff_t dax_next_entry(struct address_space *mapping, pgoff_t index)
 {
-	struct dax_entry key = { .index = index };
-	const struct dax_entry *e;
+	struct entry_node key = { .number = index >> ENTRY_SHIFT }, *node;
+	pgoff_t next = U64_MAX;
 
 	guard_lock(&mapping->tree_lock);
-	e = RB_NFIND(entry_tree, &mapping->entries, &key);
+	node = RB_NFIND(entry_tree, &mapping->entries, &key);
+	for (; node && next == U64_MAX; node = RB_NEXT(entry_tree, &mapping->entries, node))
+		next = next_in(node, index);
 	guard_unlock(&mapping->tree_lock);
-	/* It stays, and so does its index. */
-	return e ? e->index : U64_MAX;
+	return next;
 }
 
 void dax_free_entries(struct address_space *mapping)
 {
-	struct dax_entry *e, *next;
+	struct entry_node *node, *next;
 
-	RB_FOREACH_SAFE(e, entry_tree, &mapping->entries, next) {
-		RB_REMOVE(entry_tree, &mapping->entries, e);
-		arena_free(&mapping->host->i_sb->sim->arena, e, sizeof(*e));
+	RB_FOREACH_SAFE(node, entry_tree, &mapping->entries, next) {
+		RB_REMOVE(entry_tree, &mapping->entries, node);
+		arena_free(&mapping->host->i_sb->sim->arena, node, sizeof(*node));
 	}
 }

@@ -13,13 +13,21 @@
 
 struct address_space;
 
+#define ENTRY_SHIFT 4
+
 struct dax_entry {
-	RB_ENTRY(dax_entry) link;
-	pgoff_t index;
 	struct lock lock;
 };
 
-RB_HEAD(entry_tree, dax_entry);
+/* Neighbours lie together: whoever faults on one page is likely to fault on the next. */
+struct entry_node {
+	RB_ENTRY(entry_node) link;
+	pgoff_t number;			/* of its first page, >> ENTRY_SHIFT */
+	u32 made;			/* bit per entry: it was asked for */
+	struct dax_entry entries[1 << ENTRY_SHIFT];
+};
+
+RB_HEAD(entry_tree, entry_node);
 
 /**
  * dax_lock_entry() - lock a page of a file against other faults of it

@@ -18,7 +18,10 @@
 #include "daxsim/live/live.h"
 
 #define BATCH 16		/* messages that one read(2) may bring */
-#define LOOK_EVERY 256		/* faults: looking costs as much as two or three of them */
+/* Faults between two looks, which cost as much as two or three of them: after a move soon again. */
+#define LOOK_SOON 8
+#define LOOK_RARELY 512
+
 
 static u64 bell_of(const struct live_handler *h)
 {
@@ -54,10 +57,13 @@ static void follow(struct live_handler *h, pid_t faulter)
 
 	if (--h->until_look)
 		return;
-	h->until_look = LOOK_EVERY;
 	cpu = cpu_of(faulter);
-	if (cpu < 0 || cpu == h->cpu)
+	if (cpu < 0 || cpu == h->cpu) {
+		h->between_looks = min_t(u32, h->between_looks * 2, LOOK_RARELY);
+		h->until_look = h->between_looks;
 		return;
+	}
+	h->until_look = h->between_looks = LOOK_SOON;
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	if (!sched_setaffinity(0, sizeof(one), &one))
@@ -238,7 +244,8 @@ int live_handlers_start(struct daxsim *d, char *why, size_t size)
 	}
 	for (unsigned int i = 0; i < d->mmu.nr_shards && !err; i++) {
 		d->handlers[i] = (struct live_handler){ .d = d, .pt = &d->mmu.shard[i], .cpu = -1,
-							.until_look = 1 };
+							.until_look = 1,
+							.between_looks = LOOK_SOON };
 		err = start(&d->handlers[i], why, size);
 	}
 	if (err)

@@ -34,7 +34,8 @@ struct live_handler {
 	struct io_uring ring;	/* if it waits by one */
 	bool started;
 	int cpu;		/* it is bound to, because faults came from there */
-	u32 until_look;		/* faults until the next look */
+	u32 until_look;		/* faults until the next look, */
+	u32 between_looks;	/* and from that to the one after it */
 };
 
 struct daxsim {

@@ -135,7 +135,9 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 	if (info->si_code > 0)
 		d = claim_machine_at(addr, &stay);
 	if (d) {
-		deserved = live_fault(d, addr, was_store(uc, addr), true);
+		/* Inline nobody waits for a page. */
+		deserved = live_fault(d, addr, was_store(uc, addr),
+				      d->engine == DAXSIM_ENGINE_THREAD);
 		live_release(&stay);
 	}
 	errno = err;
