@@ -246,14 +246,14 @@ static int live_set_pte(struct vma *vma, u64 page, const struct pte *new)
 
 	next.backing = pte->backing;
 	next.hw = pte->hw;
-	next.zero = pte->zero;
+	next.fresh = pte->fresh;
 	if (!same_page(pte, new)) {
 		if (pte->hw != PTE_HW_NONE)
 			drop_pages(vma, page, page + 1);
 		next.hw = PTE_HW_NONE;
-		next.zero = new->kind == PTE_PFN && pmem_is_zero(pmem, new->pfn);
+		next.fresh = new->kind == PTE_PFN && pmem_is_new(pmem, new->pfn);
 		/* Somebody may store to it from now on, and nobody will be told. */
-		if (next.zero)
+		if (new->kind == PTE_PFN)
 			pmem_dirty(pmem, new->pfn);
 	} else if (pte->hw == PTE_HW_RW && !new->writable) {
 		err = uffd_protect(vma->mmu, addr, true);

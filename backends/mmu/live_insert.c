@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "backends/mmu/live.h"
+#include "daxsim/kernel/inode.h"
 #include "daxsim/sim/sim.h"
 
 static struct live_mmu *mmu_of(const struct vma *vma)
@@ -111,7 +112,7 @@ static u64 run_length(const struct vma *vma, u64 page)
 		return 1;
 	while (n < max && first[n].kind == PTE_PFN && first[n].hw == PTE_HW_NONE &&
 	       first[n].pfn == first->pfn + n && first[n].writable == first->writable &&
-	       first[n].zero == first->zero)
+	       first[n].fresh == first->fresh)
 		n++;
 	return n;
 }
@@ -156,7 +157,7 @@ static int insert_run(struct vma *vma, u64 page, u64 nr, bool wake)
 	};
 	int err;
 
-	if (vma->pte[page].zero && vma->flags & VM_SHARED &&
+	if (vma->pte[page].fresh && vma->flags & VM_SHARED &&
 	    !uffd_insert_zeroes(pt, arg.range.start, !vma->pte[page].writable, wake))
 		return 1;
 	if (!ioctl(pt->fd, UFFDIO_CONTINUE, &arg))
@@ -170,6 +171,24 @@ static int insert_run(struct vma *vma, u64 page, u64 nr, bool wake)
 	return err ? err : 1;
 }
 
+/*
+ * A hole page over preallocated space can be the block itself, which lies there already, if that
+ * was never written: whoever writes to it converts it first and takes hole pages away. In kernels
+ * where that leaves a stale one behind (before 4.12) this must not become a stale block.
+ */
+static bool block_is_hole(struct vma *vma, u64 page)
+{
+	const struct inode *inode = vma->inode;
+	u64 pgoff = vma->pgoff + page;
+	block_t block = vma->pte[page].backing - BACKING_PFN(0);
+	struct extent e;
+
+	return vma->pte[page].backing != BACKING_EOF && vma->flags & VM_SHARED &&
+	       has(inode->i_sb, ENTRY_LOCK) && pmem_is_zero(&inode->i_sb->sim->pmem, block) &&
+	       extent_lookup(vma->inode, pgoff, &e) && e.unwritten && e.lblk <= pgoff &&
+	       e.pblk + (pgoff - e.lblk) == block;
+}
+
 /* Enter a page that is not one of the device. */
 static int insert_other(struct vma *vma, u64 page, bool wake)
 {
@@ -177,6 +196,8 @@ static int insert_other(struct vma *vma, u64 page, bool wake)
 	u64 addr = vma_address(vma, page);
 	int err = 0;
 
+	if (pte->kind == PTE_HOLE && pte->backing != BACKING_HOLE && block_is_hole(vma, page))
+		return insert_run(vma, page, 1, wake);
 	if (pte->kind == PTE_HOLE && pte->backing != BACKING_HOLE)
 		err = retarget(vma, page, 1, BACKING_HOLE);
 	else

@@ -116,19 +116,20 @@ int pmem_open_fd(struct pmem *dev, int fd, char *why, size_t len)
 	return err;
 }
 
-static size_t touched_bytes(const struct pmem *dev)
+static size_t bitmap_bytes(const struct pmem *dev)
 {
 	return DIV_ROUND_UP(dev->nr_blocks, 64) * sizeof(u64);
 }
 
 int pmem_track_zeroes(struct pmem *dev)
 {
-	void *p = mmap(NULL, touched_bytes(dev), PROT_READ | PROT_WRITE,
+	u64 *p = mmap(NULL, 2 * bitmap_bytes(dev), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return -ENOMEM;
-	dev->touched = p;
+	dev->dirty = p;
+	dev->made = p + bitmap_bytes(dev) / sizeof(*p);
 	return 0;
 }
 
@@ -138,8 +139,8 @@ void pmem_destroy(struct pmem *dev)
 		munmap(dev->base, dev->size);
 		close(dev->fd);
 	}
-	if (dev->touched)
-		munmap(dev->touched, touched_bytes(dev));
+	if (dev->dirty)
+		munmap(dev->dirty, 2 * bitmap_bytes(dev));
 	*dev = (struct pmem){ .fd = -1 };
 }
 

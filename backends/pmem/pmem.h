@@ -25,7 +25,8 @@ struct pmem {
 	u8 uuid[PMEM_UUID_LEN];
 	char name[PMEM_NAME_LEN];
 	struct pmem_undo *undo;		/* undo.h: remembers blocks before they change; or NULL */
-	u64 *touched;			/* bit per block that may not be all zero; or NULL */
+	u64 *dirty;			/* bit per block that may not be all zero; or NULL: no idea */
+	u64 *made;			/* and that the memfd may have a page for */
 };
 
 /* What a label says about its device. */
@@ -108,27 +109,52 @@ u64 pmem_materialised(const struct pmem *dev);
 void pmem_undo_note(struct pmem *dev, block_t block);
 
 /**
- * pmem_track_zeroes() - remember from now on which blocks were never written
+ * pmem_track_zeroes() - know from now on which blocks are all zero
  * @dev: an open device that nobody has written to
  *
  * Return: 0 or -ENOMEM.
  */
 int pmem_track_zeroes(struct pmem *dev);
 
-/** pmem_is_zero() - whether a block is known never to have been written; any thread may ask */
-static inline bool pmem_is_zero(const struct pmem *dev, block_t block)
+static inline bool pmem_bit(const u64 *bits, block_t block)
 {
-	return dev->touched &&
-	       !(__atomic_load_n(&dev->touched[block / 64], __ATOMIC_RELAXED) >> block % 64 & 1);
+	return __atomic_load_n(&bits[block / 64], __ATOMIC_RELAXED) >> block % 64 & 1;
 }
 
-/** pmem_dirty() - a block is about to change; costs a branch or two unless somebody remembers */
+static inline void pmem_set_bit(u64 *bits, block_t block)
+{
+	if (!pmem_bit(bits, block))
+		__atomic_fetch_or(&bits[block / 64], 1ULL << block % 64, __ATOMIC_RELAXED);
+}
+
+/** pmem_is_zero() - whether a block is known to be all zero; any thread may ask */
+static inline bool pmem_is_zero(const struct pmem *dev, block_t block)
+{
+	return dev->dirty && !pmem_bit(dev->dirty, block);
+}
+
+/** pmem_is_new() - whether a block is not even in memory yet, as far as one knows */
+static inline bool pmem_is_new(const struct pmem *dev, block_t block)
+{
+	return dev->dirty && !pmem_bit(dev->made, block);
+}
+
+/** pmem_zeroed() - a block was filled with zeroes, and nobody is writing to it */
+static inline void pmem_zeroed(struct pmem *dev, block_t block)
+{
+	pmem_set_bit(dev->made, block);
+	__atomic_fetch_and(&dev->dirty[block / 64], ~(1ULL << block % 64), __ATOMIC_RELAXED);
+}
+
+/** pmem_dirty() - a block is about to change; costs two branches unless somebody remembers */
 static inline void pmem_dirty(struct pmem *dev, block_t block)
 {
 	if (unlikely(dev->undo))
 		pmem_undo_note(dev, block);
-	if (unlikely(pmem_is_zero(dev, block)))
-		__atomic_fetch_or(&dev->touched[block / 64], 1ULL << block % 64, __ATOMIC_RELAXED);
+	if (unlikely(dev->dirty)) {
+		pmem_set_bit(dev->dirty, block);
+		pmem_set_bit(dev->made, block);
+	}
 }
 
 /** pmem_block() - address of a block; @block must be below nr_blocks */

@@ -99,12 +99,6 @@ static int unprotect(struct bare *b, u64 addr)
 	return protect(b, addr, 0);
 }
 
-static int zero(struct bare *b, u64 addr)
-{
-	memset(b->pages + (addr - (u64)b->area), 0, PAGE_SIZE);
-	return proceed(b, addr);
-}
-
 static int map(struct bare *b, u64 addr, u64 len, int fd)
 {
 	if (mmap((void *)addr, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
@@ -141,8 +135,6 @@ static const struct trip trips[NR_BARE_TRIPS] = {
 	[BARE_CONTINUE] = { "CONTINUE", DEVICE, false, NULL, proceed, false },
 	[BARE_CONTINUE_WRITE] = { "CONTINUE", DEVICE, true, NULL, proceed, false },
 	[BARE_CONTINUE_ALONE] = { "ioctl alone", DEVICE, false, NULL, proceed, true },
-	[BARE_ZERO] = { "zero+CONTINUE", DEVICE, false, NULL, zero, false },
-	[BARE_ZERO_WRITE] = { "zero+CONTINUE", DEVICE, true, NULL, zero, false },
 	[BARE_UNPROTECT] = { "un-WRITEPROTECT", DEVICE, true, proceed_wp, unprotect, false },
 };
 

@@ -25,8 +25,6 @@ enum bare_trip {
 	BARE_CONTINUE,		/* load from a page that the device has */
 	BARE_CONTINUE_WRITE,	/* store to it */
 	BARE_CONTINUE_ALONE,	/* no fault: the ioctl */
-	BARE_ZERO,		/* load from a page that the device has, but zero it first */
-	BARE_ZERO_WRITE,	/* store to it */
 	BARE_UNPROTECT,		/* store to a page of the device that is mapped write-protected */
 	NR_BARE_TRIPS
 };

@@ -31,7 +31,7 @@ static const struct fault_case cases[] = {
 	{ "written read", "load from a written page", { PAGE_WRITTEN, false, false },
 	  BARE_CONTINUE },
 	{ "unwritten write", "store to a fallocated page", { PAGE_FALLOCATED, false, true },
-	  BARE_ZERO_WRITE },
+	  BARE_CONTINUE_WRITE },
 	{ "hole write", "store to a hole", { PAGE_HOLE, false, true }, BARE_RETARGET },
 };
 
@@ -187,7 +187,7 @@ static void run_engine(struct bench *b, const struct size *size, const char *sec
 {
 	static const struct fault_case scattered_write = {
 		"unwritten write, one extent a page", "", { PAGE_FALLOCATED, false, true },
-		BARE_ZERO_WRITE,
+		BARE_CONTINUE_WRITE,
 	};
 	struct daxsim_options o = { .engine = engine, .fault_around = 1 };
 	struct scattered scattered[2];

@@ -7,6 +7,7 @@
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/truncate.h"
+#include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"
 
 #define SHIFTS (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)
@@ -57,6 +58,25 @@ int alloc_extent(struct inode *inode, u64 iblock, u64 want, bool unwritten, bloc
 	return err;
 }
 
+/*
+ * Kernels that zero a block before they show it as written cannot tell whether an unwritten
+ * one was zeroed already. Where zeroed blocks are known, as in live machines, that is done at
+ * once, so that no fault has to. i_alloc is held: nobody converts them meanwhile.
+ */
+static void zero_early(struct super_block *sb, block_t block, u64 len)
+{
+	struct pmem *pmem = &sb->sim->pmem;
+
+	if (!pmem->dirty || !has(sb, PREZEROED_BLOCKS))
+		return;
+	for (; len; block++, len--) {
+		if (pmem_is_zero(pmem, block))
+			continue;
+		media_zero(pmem_block(pmem, block), PAGE_SIZE);
+		pmem_zeroed(pmem, block);
+	}
+}
+
 static int fill_range(struct inode *inode, u64 first, u64 end)
 {
 	int err = 0;
@@ -71,7 +91,10 @@ static int fill_range(struct inode *inode, u64 first, u64 end)
 			first = extent_end(&e);
 		} else {
 			err = alloc_extent(inode, first, end - first, true, &block, &len);
-			first += err ? 0 : len;
+			if (err)
+				break;
+			zero_early(inode->i_sb, block, len);
+			first += len;
 		}
 	}
 	up_write(&inode->i_alloc);

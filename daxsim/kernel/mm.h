@@ -55,7 +55,7 @@ struct pte {
 	void *anon;	/* PTE_ANON: PAGE_SIZE bytes; after insertion the MMU decides where they live */
 	u64 backing;	/* belongs to the MMU: what lies under the page now, */
 	u8 hw;		/* and, where it may lag behind, enum pte_hw; */
-	bool zero;	/* whether the device may not even have that page yet */
+	bool fresh;	/* whether the device may not even have that page yet */
 };
 
 /* What the hardware has of a PTE. */
