@@ -27,8 +27,8 @@ static struct live_mmu *mmu_of(const struct vma *vma)
 /* Addresses that nothing else will ever get, and that no touch of is served. */
 static int reserve(void *at, size_t size)
 {
-	void *p = mmap(at, size, PROT_NONE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0), -1, 0);
+	void *p = uffd_mmap((u64)at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			    0);
 
 	return p == MAP_FAILED ? -errno : 0;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "daxsim/sim/sim.h"
@@ -151,19 +152,23 @@ _Noreturn void uffd_die_of_mappings(const char *what)
 	uffd_die("cannot %s: %m; if it is memory, raise sysctl vm.max_map_count", what);
 }
 
+void *uffd_mmap(u64 addr, u64 len, int prot, int flags, int fd, u64 offset)
+{
+	return (void *)syscall(SYS_mmap, addr, len, prot, flags | MAP_FIXED, fd, offset);
+}
+
 int uffd_map_backing(const struct vma *vma, u64 page, u64 nr, u64 backing, int prot)
 {
 	struct uffd_pt *pt = pt_of(vma);
 	u64 addr = vma_address(vma, page), pgoff = vma->pgoff + page;
-	int flags = MAP_FIXED | MAP_NORESERVE | (vma->flags & VM_SHARED ? MAP_SHARED : MAP_PRIVATE);
+	int flags = MAP_NORESERVE | (vma->flags & VM_SHARED ? MAP_SHARED : MAP_PRIVATE);
 	int fd = pt->hole;
 
 	if (backing != BACKING_HOLE) {
 		fd = pt->sim->pmem.fd;
 		pgoff = backing - BACKING_PFN(0);
 	}
-	if (mmap((void *)addr, nr << PAGE_SHIFT, prot, flags, fd,
-		 pgoff << PAGE_SHIFT) == MAP_FAILED)
+	if (uffd_mmap(addr, nr << PAGE_SHIFT, prot, flags, fd, pgoff << PAGE_SHIFT) == MAP_FAILED)
 		return -errno;
 	/* Not an error to return: the page would be open to every touch. */
 	if (uffd_register(pt, addr, nr << PAGE_SHIFT))
@@ -261,8 +266,8 @@ int uffd_audit(struct vma *vma, u64 page, char *why, size_t size)
 void uffd_map_eof(struct uffd_pt *pt, u64 addr)
 {
 	/* All of the file is past its end; with this offset neighbours are one region. */
-	if (mmap((void *)addr, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED, pt->eof,
-		 addr) == MAP_FAILED)
+	if (uffd_mmap(addr, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, pt->eof, addr) ==
+	    MAP_FAILED)
 		uffd_die_of_mappings("raise SIGBUS");
 }
 

@@ -83,6 +83,14 @@ _Noreturn void uffd_die(const char *fmt, ...) __printf(1, 2);
 int uffd_register(struct uffd_pt *pt, u64 addr, u64 len);
 
 /**
+ * uffd_mmap() - mmap(2) with MAP_FIXED over addresses of the program
+ *
+ * To the thread sanitizer an mmap() is a store to all of it, which would race with the threads
+ * that wait in a fault there. So it is not told.
+ */
+void *uffd_mmap(u64 addr, u64 len, int prot, int flags, int fd, u64 offset);
+
+/**
  * uffd_map_backing() - put something under pages of a mapping
  * @vma: the mapping
  * @page: first page of it

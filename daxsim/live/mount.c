@@ -302,7 +302,10 @@ int daxsim_check(struct daxsim *d)
 
 	if (err)
 		return err;
+	/* What handler threads did last is done, and seen. */
+	down_write(&d->mm->mmap_sem);
 	err = state_fsck(&d->sim, why, sizeof(why));
+	up_write(&d->mm->mmap_sem);
 	live_leave(&stay);
 	return err ? live_error(err, "%s", why) : 0;
 }
