@@ -44,10 +44,11 @@ static struct caught touch(volatile u8 *p, u8 *byte, bool write)
 		return last_caught;
 	}
 	is_touching = 1;
+	/* Threads that touch the same byte do that on purpose. */
 	if (write)
-		*p = *byte;
+		__atomic_store_n(p, *byte, __ATOMIC_RELAXED);
 	else
-		*byte = *p;
+		*byte = __atomic_load_n(p, __ATOMIC_RELAXED);
 	is_touching = 0;
 	return (struct caught){ 0 };
 }

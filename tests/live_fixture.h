@@ -28,11 +28,16 @@
 #ifndef __has_feature
 #define __has_feature(x) 0
 #endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define THREAD_SANITIZED 1	/* has few addresses to give, and its own time for signals */
+#else
+#define THREAD_SANITIZED 0
+#endif
 /* Where the address space belongs to a sanitizer, its limits cannot be tried. */
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#undef SANITIZED
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || THREAD_SANITIZED
 #define SANITIZED 1
+#else
+#define SANITIZED 0
 #endif
 
 /* What a test body is given. */
@@ -121,6 +126,13 @@ struct caught store(void *p, u8 byte);
 
 /** loads() - a byte that must be there */
 u8 loads(const void *p);
+
+/* At the start of a test that has children. */
+#define needs_children()                                                                           \
+	do {                                                                                       \
+		if (THREAD_SANITIZED)                                                              \
+			cr_skip_test("a child of a process with threads cannot have any");         \
+	} while (0)
 
 /**
  * in_child() - run @fn in a child of fork(2) that has 10 s

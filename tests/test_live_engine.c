@@ -239,6 +239,8 @@ Test(live_engine, sixteen_devices)
 	struct daxsim_file *f;
 	u8 *p[16];
 
+	if (THREAD_SANITIZED)
+		cr_skip_test("no addresses for so many");
 	for (int i = 0; i < 16; i++) {
 		o.engine = i % 2 ? DAXSIM_ENGINE_INLINE : DAXSIM_ENGINE_THREAD;
 		d[i] = mount_device(&o);
@@ -261,6 +263,8 @@ Test(live_engine, mount_again)
 {
 	unsigned int maps = 0, fds = 0;
 
+	if (THREAD_SANITIZED)
+		cr_skip_test("keeps mappings of its own");
 	for (int i = 0; i < 12; i++) {
 		struct daxsim_options o = {
 			.size = DEVICE_SIZE, .engine = i % 3 ? DAXSIM_ENGINE_THREAD : DAXSIM_ENGINE_INLINE,

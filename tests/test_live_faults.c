@@ -95,6 +95,7 @@ Test(live_faults, refusals)
 		{ THREAD, SYS_clone3, 0, EAGAIN, false, -EAGAIN, "handler thread" },
 	};
 
+	needs_children();
 	if (getuid())
 		cr_skip_test("needs to change the user");
 	/* A /dev/userfaultfd that anybody may use makes it easy for nobody. */
@@ -109,6 +110,7 @@ Test(live_faults, nobody)
 	struct refusal thread = { THREAD, -1U, .nobody = true, .result = -EPERM, .text = "inline" };
 	struct refusal in_line = { INLINE, -1U, .nobody = true, .text = "" };
 
+	needs_children();
 	if (getuid() || nobody_may())
 		cr_skip_test("needs a system that refuses something");
 	exits_well(in_child(mount_refused, &thread));
@@ -148,6 +150,7 @@ Test(live_faults, few_files)
 {
 	struct daxsim_options table[] = { THREAD, INLINE, URING };
 
+	needs_children();
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		exits_well(in_child(mount_with_few_files, &table[i]));
 }
@@ -224,6 +227,7 @@ Test(live_faults, little_memory)
 {
 	struct daxsim_options table[] = { THREAD, INLINE, URING };
 
+	needs_children();
 	catch_signals();
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		exits_well(in_child(mount_without_locked_memory, &table[i]));

@@ -186,6 +186,7 @@ Test(live_process, endings)
 {
 	struct ending e;
 
+	needs_children();
 	catch_signals();
 	for (int i = 0; i < 12; i++) {
 		e = (struct ending){ .how = i % 4, .o.engine = i / 4 == 2 };
@@ -254,6 +255,7 @@ LIVE_TEST(live_process, fork)
 	struct inheritance in = { .o = { .size = 1 << 20, .engine = r->engine }, .d = r->d };
 	struct touchers t;
 
+	needs_children();
 	in.f = open_new(r->d, "f", PAGES(FILE_PAGES));
 	in.p = map_shared(in.f, PAGES(FILE_PAGES));
 	works_at(store(in.p, 0x77));

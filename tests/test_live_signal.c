@@ -144,6 +144,7 @@ static int repair(void *arg)
 
 static void in_children(enum daxsim_engine engine)
 {
+	needs_children();
 	options.engine = engine;
 	dies_of(in_child(touch_past_end, NULL), SIGBUS);
 	dies_of(in_child(touch_past_end, &options), SIGBUS);
@@ -179,6 +180,8 @@ LIVE_TEST(live_signal, interrupted)
 	struct daxsim_file *f = open_new(r->d, "f", PAGES(64)), *g = open_new(r->d, "g", PAGES(64));
 	u8 *p = map_shared(g, PAGES(64));
 
+	if (THREAD_SANITIZED)
+		cr_skip_test("has signals handled when they are blocked");
 	mapped = map_shared(f, PAGES(8));
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
