@@ -151,18 +151,6 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 	pass_on(&process.old[sig == SIGSEGV], sig, info, uc);
 }
 
-/* Unless the program has put something over it, which may call this. */
-static void uninstall(void)
-{
-	for (int i = 0; i < 2; i++) {
-		struct sigaction now;
-
-		if (!sigaction(signals[i], NULL, &now) && now.sa_flags & SA_SIGINFO &&
-		    now.sa_sigaction == on_signal)
-			sigaction(signals[i], &process.old[i], NULL);
-	}
-}
-
 /*
  * A child has the addresses but nobody who serves them. Whoever held the lock is not there,
  * and the descriptors' numbers are not ours any more.
@@ -187,18 +175,27 @@ static void forget_machines(void)
 	pthread_mutex_init(&process.lock, NULL);
 }
 
+/*
+ * Handlers stay when the last machine goes: a thread may have its SIGBUS and not yet be in the
+ * handler, which has to try again. The next machine finds them there, or what is over them now.
+ */
 static int install(void)
 {
-	struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction now, sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
 	if (!process.watches_fork && pthread_atfork(NULL, NULL, forget_machines))
 		return -ENOMEM;
 	process.watches_fork = true;
 	/* A handler of the program could fault inside of a lock. */
 	sigfillset(&sa.sa_mask);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
+		if (sigaction(signals[i], NULL, &now))
+			return -errno;
+		if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_signal)
+			continue;
 		if (sigaction(signals[i], &sa, &process.old[i]))
 			return -errno;
+	}
 	return 0;
 }
 
@@ -246,7 +243,6 @@ void live_free(struct daxsim *d)
 		atomic_store(&d->slots[i].task, NULL);
 	memset((char *)d + offsetof(struct daxsim, in_use), 0,
 	       sizeof(*d) - offsetof(struct daxsim, in_use));
-	if (!--process.nr)
-		uninstall();
+	process.nr--;
 	pthread_mutex_unlock(&process.lock);
 }
