@@ -106,7 +106,9 @@ static bool serve(struct live_handler *h, const struct uffd_msg *msg, bool wake)
 	if (addr == bell_of(h)) {
 		struct uffdio_range range = { .start = addr, .len = PAGE_SIZE };
 
-		ioctl(h->pt->fd, UFFDIO_UNREGISTER, &range);	/* wakes, too */
+		ioctl(h->pt->fd, UFFDIO_UNREGISTER, &range);
+		/* That wakes, too, but before it is done: who is fast waits in the next fault by now. */
+		uffd_wake(h->pt, addr);
 		return false;
 	}
 	sig = live_fault(h->d, addr, write, wake);
