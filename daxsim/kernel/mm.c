@@ -155,9 +155,9 @@ static struct vma *split_vma(struct vma *vma, u64 page)
 	}
 	memcpy(front, old, page * sizeof(*front));
 	memcpy(tail->pte, old + page, tail->nr_pages * sizeof(*old));
-	arena_free(a, old, old_pages * sizeof(*old));
 	if (mmu->split)
 		mmu->split(vma, page);
+	arena_free(a, old, old_pages * sizeof(*old));
 	vma->pte = front;
 	vma->nr_pages = page;
 	tail->start = vma_address(tail, page);
