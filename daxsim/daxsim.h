@@ -222,7 +222,7 @@ struct daxsim_statistics {
 	uint64_t max_regions;		/* of which it may take */
 };
 
-/** daxsim_statistics() - what happened so far */
+/** daxsim_statistics() - what happened so far; nothing in a child of fork(2) */
 DAXSIM_API void daxsim_statistics(struct daxsim *d, struct daxsim_statistics *s);
 
 /**

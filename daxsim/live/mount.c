@@ -265,6 +265,10 @@ void daxsim_statistics(struct daxsim *d, struct daxsim_statistics *s)
 	struct live_stay stay;
 	struct inode *inode;
 
+	*s = (struct daxsim_statistics){ 0 };
+	/* A child has what locks were held when it was made. */
+	if (live_enter(d, &stay))
+		return;
 	*s = (struct daxsim_statistics){
 		.signals = atomic_load(&d->nr_signals),
 		.pages_mapped = atomic_load(&d->mmu.pages_mapped),
@@ -283,8 +287,6 @@ void daxsim_statistics(struct daxsim *d, struct daxsim_statistics *s)
 		s->faults += __atomic_load_n(&t->min_flt, __ATOMIC_RELAXED);
 	}
 	s->faults += s->major_faults;
-	if (live_enter(d, &stay))
-		return;
 	s->files = dir_count(&d->dir);
 	s->free_blocks = nr_free_blocks(d->sim.sb);
 	guard_lock(&d->sim.sb->s_lock);
