@@ -150,9 +150,19 @@ int in_child(int (*fn)(void *arg), void *arg);
 			_exit(99);                                                                 \
 		}                                                                                  \
 	} while (0)
-#define exits_well(status) cr_assert_eq(status, 0, "wait status %#x", status)
-#define dies_of(status, sig)                                                                       \
-	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == (sig), "wait status %#x", status)
+#define exits_well(child)                                                                          \
+	do {                                                                                       \
+		int status_ = (child);                                                             \
+                                                                                                   \
+		cr_assert_eq(status_, 0, "wait status %#x", status_);                              \
+	} while (0)
+#define dies_of(child, sig)                                                                        \
+	do {                                                                                       \
+		int status_ = (child);                                                             \
+                                                                                                   \
+		cr_assert(WIFSIGNALED(status_) && WTERMSIG(status_) == (sig), "wait status %#x",   \
+			  status_);                                                                \
+	} while (0)
 
 /** count_lines() - of a file in /proc; of a directory its entries */
 unsigned int count_lines(const char *path);

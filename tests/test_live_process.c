@@ -230,6 +230,7 @@ static int inherit(void *arg)
 	must(daxsim_populate(in->d, in->p, 1, 1) == -ESRCH && daxsim_check(in->d) == -ESRCH);
 	must(daxsim_fiemap(in->f, 0, NULL, 0) == -ESRCH);
 	daxsim_statistics(in->d, &s);
+	must(!s.faults && !s.kernel_bytes);
 
 	/* One of its own, beside the copy, and after it. Descriptors are not mixed up. */
 	must(!daxsim_mount(&in->o, &d));

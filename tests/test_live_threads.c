@@ -192,7 +192,7 @@ static void check_table(struct worker *w)
 	struct slot *copy = malloc(bytes);
 	void *p = NULL;
 
-	cr_assert_eq(daxsim_pread(w->table_file, copy, bytes, 0), bytes);
+	cr_assert_eq((u64)daxsim_pread(w->table_file, copy, bytes, 0), bytes);
 	cr_assert_eq(memcmp(copy, w->table, bytes), 0);
 	for (u64 i = 0; i < w->nr_slots; i++) {
 		keys += copy[i].key != 0;
