@@ -196,7 +196,8 @@ LIVE_TEST(live_api, mmap_errors)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		fails(daxsim_mmap(f, table[i].length, table[i].prot, table[i].flags,
 				  table[i].offset, &p), table[i].err, table[i].text);
-	cr_assert_eq(count_lines("/proc/self/maps"), maps);
+	if (!SANITIZED)
+		cr_assert_eq(count_lines("/proc/self/maps"), maps);
 	cr_assert_eq(stats_of(r->d).regions, 0);
 	daxsim_close(f);
 }

@@ -260,12 +260,15 @@ LIVE_TEST(live_process, fork)
 	in.f = open_new(r->d, "f", PAGES(FILE_PAGES));
 	in.p = map_shared(in.f, PAGES(FILE_PAGES));
 	works_at(store(in.p, 0x77));
-	/* Forks of a process whose other threads are anywhere, but for the memory allocator's locks. */
-	start_touching(&t, in.p);
-	for (int i = 0; i < 5; i++)
-		exits_well(in_child(inherit, &in));
-	stop_touching(&t);
-	cr_assert_eq(t.buses + t.segvs + t.others, 0);
+	exits_well(in_child(inherit, &in));
+	/* The same with other threads anywhere. A sanitizer's allocator cannot have that. */
+	if (!SANITIZED) {
+		start_touching(&t, in.p);
+		for (int i = 0; i < 5; i++)
+			exits_well(in_child(inherit, &in));
+		stop_touching(&t);
+		cr_assert_eq(t.buses + t.segvs + t.others, 0);
+	}
 	works_at(store(in.p + 9, 0x78));
 	cr_assert_eq(loads(in.p + 9), 0x78);
 	daxsim_close(in.f);
