@@ -67,7 +67,10 @@ struct daxsim_options {
 	enum daxsim_loop loop;		/* of handler threads */
 	unsigned int threads;		/* handler threads; 0: one for each CPU, 4 at most */
 	unsigned int fault_around;	/* pages mapped by one fault at most; 0: 16; 1: just the one */
-	/* Called with one line about what is going wrong later, from any thread; NULL: stderr. */
+	/*
+	 * Called with one line about what is going to go wrong, by any thread, in a fault too:
+	 * it must not call this library, nor touch what is mapped. NULL: stderr.
+	 */
 	void (*warn)(void *ctx, const char *line);
 	void *ctx;
 };
@@ -192,7 +195,7 @@ DAXSIM_API int daxsim_mprotect(struct daxsim *d, void *addr, size_t length, int 
 DAXSIM_API int daxsim_mremap(struct daxsim *d, void *old, size_t old_length, size_t new_length,
 			     int flags, void **addr);
 
-/** daxsim_msync() - msync(2), MS_SYNC: the file of each mapping in the range. 0 or -ENOMEM */
+/** daxsim_msync() - msync(2), MS_SYNC: the file of each mapping in the range. 0, -EINVAL or -ENOMEM */
 DAXSIM_API int daxsim_msync(struct daxsim *d, void *addr, size_t length);
 
 /**
@@ -202,8 +205,8 @@ DAXSIM_API int daxsim_msync(struct daxsim *d, void *addr, size_t length);
  * @length: bytes
  * @write: for stores
  *
- * Return: 0; -ENOMEM for addresses without a mapping; -EFAULT where a touch would be SIGBUS;
- * -EACCES where the protection forbids it.
+ * Return: 0; -EINVAL for what are not pages of this device; -ENOMEM for addresses without a
+ * mapping; -EFAULT where a touch would be SIGBUS; -EACCES where the protection forbids it.
  */
 DAXSIM_API int daxsim_populate(struct daxsim *d, void *addr, size_t length, int write);
 

@@ -213,6 +213,9 @@ int live_new(struct daxsim **dp)
 	else if (!process.nr)
 		err = live_result(install(), "catching SIGBUS");
 	if (!err) {
+		/* Should the process fork right now, the child closes what it finds here. */
+		for (int i = 0; i < LIVE_SHARDS; i++)
+			d->mmu.shard[i].fd = -1;
 		d->in_use = true;
 		process.nr++;
 		*dp = d;
