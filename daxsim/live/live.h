@@ -16,6 +16,7 @@
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/mm.h"
 #include "daxsim/live/dir.h"
+#include "daxsim/sim/point.h"
 #include "daxsim/sim/sim.h"
 
 #define LIVE_TASKS 1024		/* threads inside of one machine at a time */
@@ -49,11 +50,21 @@ struct daxsim {
 	struct live_dir dir;
 	enum daxsim_engine engine;
 	enum daxsim_loop loop;
+	void *watcher;			/* for sim.jitter, which finds it here */
 	_Atomic u64 nr_signals;
 	_Atomic u64 nr_changes;		/* after which a fault that failed may work */
 	struct live_handler handlers[LIVE_SHARDS];
 	u8 *bell;			/* a page for each handler; a fault there ends it */
 };
+
+/**
+ * live_mount() - daxsim_mount() with somebody who watches and delays threads
+ * @o: as for daxsim_mount()
+ * @jitter: sim->jitter of the machine: called at every point of every thread; NULL for none
+ * @watcher: put into d->watcher for it
+ */
+int live_mount(const struct daxsim_options *o, void (*jitter)(struct task *t, enum point_id id),
+	       void *watcher, struct daxsim **d);
 
 /* A thread's stay in a machine. */
 struct live_stay {

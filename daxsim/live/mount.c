@@ -187,7 +187,7 @@ static int take_options(struct daxsim *d, struct daxsim_options *o, const struct
 }
 
 static int make_machine(struct daxsim *d, const struct daxsim_options *o, const struct fs_ops *fs,
-			profile_t profile)
+			profile_t profile, void (*jitter)(struct task *t, enum point_id id))
 {
 	const struct mmu_ops *mmu =
 		o->engine == DAXSIM_ENGINE_INLINE ? &live_inline_mmu : &live_thread_mmu;
@@ -199,6 +199,7 @@ static int make_machine(struct daxsim *d, const struct daxsim_options *o, const 
 	if (err)
 		return live_error(err, "%s", why);
 	d->sim.fault_around = o->fault_around > 1 ? o->fault_around : 0;
+	d->sim.jitter = jitter;
 	dir_init(&d->dir);
 	err = pmem_track_zeroes(&d->sim.pmem);
 	if (!err)
@@ -221,7 +222,8 @@ static int make_machine(struct daxsim *d, const struct daxsim_options *o, const 
 	return err;
 }
 
-int daxsim_mount(const struct daxsim_options *given, struct daxsim **dp)
+int live_mount(const struct daxsim_options *given, void (*jitter)(struct task *t, enum point_id id),
+	       void *watcher, struct daxsim **dp)
 {
 	struct daxsim_options o = given ? *given : (struct daxsim_options){ 0 };
 	const struct fs_ops *fs = NULL;
@@ -231,15 +233,21 @@ int daxsim_mount(const struct daxsim_options *given, struct daxsim **dp)
 
 	if (err)
 		return err;
+	d->watcher = watcher;
 	err = take_options(d, &o, &fs, &profile);
 	if (!err)
-		err = make_machine(d, &o, fs, profile);
+		err = make_machine(d, &o, fs, profile, jitter);
 	if (err) {
 		live_free(d);
 		return err;
 	}
 	*dp = d;
 	return 0;
+}
+
+int daxsim_mount(const struct daxsim_options *o, struct daxsim **d)
+{
+	return live_mount(o, NULL, NULL, d);
 }
 
 void daxsim_umount(struct daxsim *d)
