@@ -130,15 +130,17 @@ void unlock_page(struct page *page)
 	mutex_unlock(&page->lock);
 }
 
-/* Drop the page of one index, unmapping it first if asked. */
-static void drop_page(struct address_space *mapping, pgoff_t index, bool unmap)
+/*
+ * Drop the page of one index. Whoever drops a range has unmapped it before; but a read fault that
+ * had the page locked may have mapped it since (truncate_inode_page()).
+ */
+static void drop_page(struct address_space *mapping, pgoff_t index)
 {
 	struct page *page = find_lock_page(mapping, index);
 
 	if (!page)
 		return;
-	if (unmap)
-		unmap_mapping_range(mapping->host, index, 1, false);
+	unmap_mapping_range(mapping->host, index, 1, false);
 	delete_from_page_cache(page);
 	unlock_page(page);
 	page_cache_release(mapping, page);
@@ -163,7 +165,7 @@ void truncate_inode_pages_range(struct address_space *mapping, pgoff_t first, pg
 	mark(P_truncate_inode_pages);
 	for (pgoff_t i = next_page(mapping, first); i <= last && i != U64_MAX;
 	     i = next_page(mapping, i + 1))
-		drop_page(mapping, i, false);
+		drop_page(mapping, i);
 }
 
 /*
@@ -181,7 +183,7 @@ void invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t first,
 			break;
 		if (dax_next_entry(mapping, i) == i && dax_lock_entry(mapping, i, &entry))
 			break;
-		drop_page(mapping, i, true);
+		drop_page(mapping, i);
 		dax_unlock_entry(entry);
 	}
 }
