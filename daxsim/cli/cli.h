@@ -68,6 +68,7 @@ int cmd_explore(int argc, char **argv);
 int cmd_hunt(int argc, char **argv);
 int cmd_matrix(int argc, char **argv);
 int cmd_locks(int argc, char **argv);
+int cmd_stress(int argc, char **argv);
 int cmd_points(int argc, char **argv);
 int cmd_profiles(int argc, char **argv);
 int cmd_verbs(int argc, char **argv);

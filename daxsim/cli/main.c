@@ -18,6 +18,7 @@ static const struct subcommand {
 	{ "hunt", cmd_hunt, "explore mixes of sessions on every file system and kernel version" },
 	{ "matrix", cmd_matrix, "show which patch is needed against which bug, on which file system" },
 	{ "locks", cmd_locks, "show in which order scenarios take locks" },
+	{ "stress", cmd_stress, "have many threads at once fight over live file systems" },
 	{ "points", cmd_points, "list the places where a schedule can hold a step" },
 	{ "profiles", cmd_profiles, "list kernel versions and the protections they have" },
 	{ "fs", cmd_fs, "list the file systems" },
