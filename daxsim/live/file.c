@@ -118,13 +118,17 @@ static int list_extents(struct inode *inode, u64 start, struct daxsim_extent *ex
 	struct extent e;
 
 	for (u64 block = start >> PAGE_SHIFT; nr < count && extent_lookup(inode, block, &e);
-	     block = extent_end(&e))
+	     block = extent_end(&e)) {
+		/* The map may have changed since the one before: do not list any of that again. */
+		u64 skip = nr && e.lblk < block ? block - e.lblk : 0;
+
 		extents[nr++] = (struct daxsim_extent){
-			.logical = e.lblk << PAGE_SHIFT,
-			.physical = e.pblk << PAGE_SHIFT,
-			.length = e.len << PAGE_SHIFT,
+			.logical = (e.lblk + skip) << PAGE_SHIFT,
+			.physical = (e.pblk + skip) << PAGE_SHIFT,
+			.length = (e.len - skip) << PAGE_SHIFT,
 			.unwritten = e.unwritten,
 		};
+	}
 	return nr;
 }
 
