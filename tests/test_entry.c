@@ -284,6 +284,50 @@ static void unmap_and_unlink(struct fs_machine *m, struct call *c)
 }
 
 /* A file that goes away takes its entries along. */
+static void settled(struct fs_machine *m, struct call *c)
+{
+	c->ret = dax_nr_settled(&m->f.inode->i_data, c->pos, c->len);
+}
+
+static u64 nr_settled(struct fs_machine *m, u64 first, u64 max)
+{
+	fs_start(m, 1, (struct call){ .fn = settled, .pos = first, .len = max });
+	return fs_finish(m, 1)->ret;
+}
+
+static void make_hole_page(struct fs_machine *m, struct call *c)
+{
+	struct address_space *mapping = &m->f.inode->i_data;
+	struct page *page = find_or_create_page(mapping, c->pos);
+
+	unlock_page(page);
+	page_cache_release(mapping, page);
+}
+
+/* Fault-around stops at a hole page, and at a fault that may be about to make one. */
+Test(entry, settled_pages)
+{
+	struct fs_machine *m = fs_boot("ext4@4.7", 0);
+
+	cr_expect_eq(nr_settled(m, 0, 100), 100);
+	fs_hold(m, 0, entry_call(5), P_dax_io, 1);
+	cr_expect_eq(nr_settled(m, 0, 100), 5);
+	cr_expect_eq(nr_settled(m, 0, 5), 5);
+	cr_expect_eq(nr_settled(m, 5, 100), 0);
+	cr_expect_eq(nr_settled(m, 6, 100), 100);
+	fs_finish(m, 0);
+	cr_expect_eq(nr_settled(m, 0, 100), 100);
+	fs_hold(m, 0, entry_call(47), P_dax_io, 1);
+	cr_expect_eq(nr_settled(m, 3, 100), 44);
+	fs_start(m, 1, (struct call){ .fn = make_hole_page, .pos = 33 });
+	fs_finish(m, 1);
+	cr_expect_eq(nr_settled(m, 3, 100), 30);
+	cr_expect_eq(nr_settled(m, 34, 100), 13);
+	cr_expect_eq(nr_settled(m, 33, 1), 0);
+	fs_finish(m, 0);
+	fs_halt(m);
+}
+
 Test(entry, freed_with_the_file)
 {
 	struct fs_machine *m = fs_boot("ext4@4.7", 0);

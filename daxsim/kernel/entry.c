@@ -76,6 +76,11 @@ void dax_unlock_entry(struct dax_entry *entry)
 		mutex_unlock(&entry->lock);
 }
 
+static struct dax_entry *entry_of(struct entry_node *node, pgoff_t index)
+{
+	return &node->entries[index & ((1 << ENTRY_SHIFT) - 1)];
+}
+
 /* The first entry of a node at or behind @index; U64_MAX: none. */
 static pgoff_t next_in(const struct entry_node *node, pgoff_t index)
 {
@@ -96,6 +101,31 @@ pgoff_t dax_next_entry(struct address_space *mapping, pgoff_t index)
 		next = next_in(node, index);
 	guard_unlock(&mapping->tree_lock);
 	return next;
+}
+
+u64 dax_nr_settled(struct address_space *mapping, pgoff_t index, u64 max)
+{
+	struct entry_node key = { .number = index >> ENTRY_SHIFT }, *node;
+	struct page hole = { .index = index };
+	const struct page *page;
+	pgoff_t end = index + max;
+
+	guard_lock(&mapping->tree_lock);
+	page = RB_NFIND(page_tree, &mapping->pages, &hole);
+	if (page)
+		end = min_t(pgoff_t, end, page->index);
+	node = RB_NFIND(entry_tree, &mapping->entries, &key);
+	for (; node; node = RB_NEXT(entry_tree, &mapping->entries, node)) {
+		pgoff_t i = next_in(node, index);
+
+		while (i < end && !lock_has_writer(&entry_of(node, i)->lock))
+			i = next_in(node, i + 1);
+		end = min_t(pgoff_t, end, i);
+		if (node->number >= end >> ENTRY_SHIFT)
+			break;
+	}
+	guard_unlock(&mapping->tree_lock);
+	return end - index;
 }
 
 void dax_free_entries(struct address_space *mapping)

@@ -45,6 +45,16 @@ void dax_unlock_entry(struct dax_entry *entry);
 /** dax_next_entry() - first page at or behind @index that was ever faulted; U64_MAX: none */
 pgoff_t dax_next_entry(struct address_space *mapping, pgoff_t index);
 
+/**
+ * dax_nr_settled() - how many pages have no hole page, and no fault that may yet bring one
+ * @mapping: the file's address_space
+ * @index: the first of them; written blocks all, since before this is asked
+ * @max: how many there are
+ *
+ * That stays so as long as their blocks do, where faults lock entries.
+ */
+u64 dax_nr_settled(struct address_space *mapping, pgoff_t index, u64 max);
+
 /** dax_free_entries() - the file is going away, and nobody faults on it any more */
 void dax_free_entries(struct address_space *mapping);
 

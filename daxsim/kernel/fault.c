@@ -139,6 +139,8 @@ static void fault_around(struct vma *vma, const struct vm_fault *vmf, const stru
 	bool write = vmf->flags & FAULT_FLAG_WRITE && vma->flags & VM_SHARED;
 	u64 nr = min_t(u64, bh->b_size >> PAGE_SHIFT, i_size_pages(vma->inode) - vmf->pgoff);
 
+	/* A written block may have a hole page still, which the first fault of its own takes away. */
+	nr = 1 + dax_nr_settled(&vma->inode->i_data, vmf->pgoff + 1, nr - 1);
 	vm_insert_around(vma, vmf->address, bh->b_blocknr, nr, write);
 }
 
