@@ -88,23 +88,17 @@ Test(stress, lost_stores_are_found)
 	}
 }
 
-static const struct stress_options *without(const char *fs)
-{
-	static struct stress_options o;
-
-	o = options(fs, DAXSIM_ENGINE_INLINE);
-	o.ops = 1000000;
-	return &o;
-}
-
 /* The race of the first patches, which takes two threads and a neighbour. */
 Test(stress, a_missing_protection_is_found)
 {
+	struct stress_options o = options("ext4@v10", DAXSIM_ENGINE_INLINE);
 	struct stress_result r;
 
-	cr_assert_eq(stress(without("ext4@v10"), &r), 0, "%s", daxsim_error());
+	o.ops = 1000000;
+	cr_assert_eq(stress(&o, &r), 0, "%s", daxsim_error());
 	cr_expect_gt(r.violations, 0);
 	cr_expect_str_not_empty(r.report);
+	stress_free(&r);
 }
 
 /* Change a byte of the first block that a file has. */
@@ -211,6 +205,12 @@ static struct sfile *shadow(void)
 	return f;
 }
 
+static void drop(struct sfile *f)
+{
+	shadow_destroy(f);
+	free(f);
+}
+
 static void store(struct sfile *f, u32 began, u32 ended)
 {
 	store_begins(f, C, 1, began);
@@ -244,6 +244,7 @@ Test(shadow, a_new_file_is_zero)
 	cr_expect(!may_be(f, stored(5)), "of a former file");
 	cr_expect(!may_be(f, stored(20)), "not stored yet");
 	cr_expect(!may_be(f, 1), "nobody's");
+	drop(f);
 }
 
 Test(shadow, a_store_stays)
@@ -259,6 +260,7 @@ Test(shadow, a_store_stays)
 	store(f, 30, 31);
 	cr_expect(may_be(f, stored(30)));
 	cr_expect(!may_be(f, stored(20)), "older");
+	drop(f);
 }
 
 Test(shadow, a_store_under_way_may_be_there)
@@ -274,6 +276,7 @@ Test(shadow, a_store_under_way_may_be_there)
 	store_ends(f, C, 0, 1, 30, 31);
 	cr_expect(may_be(f, stored(20)));
 	cr_expect(!may_be(f, stored(30)));
+	drop(f);
 }
 
 Test(shadow, zeroing_lasts)
@@ -296,6 +299,7 @@ Test(shadow, zeroing_lasts)
 	cr_expect(may_be(f, 0));
 	cr_expect(may_be(f, stored(50)));
 	cr_expect(!may_be(f, stored(40)));
+	drop(f);
 }
 
 Test(shadow, pages_come_and_go)
@@ -319,4 +323,5 @@ Test(shadow, pages_come_and_go)
 	cr_expect(!may_be_gone(f, 0, 42));
 	cr_expect(may_be_gone(f, 1, 42));
 	cr_expect(!has_block(f, 0, f->pages[0].stored));
+	drop(f);
 }
