@@ -18,7 +18,7 @@ struct choice {
 	u32 backtrack;	/* those to be tried */
 	u32 sleep;	/* those that need not be: what they lead to has been explored */
 	u8 thread;	/* the one that is being tried */
-	struct explore_event tried[EXPLORE_THREADS];		/* what each did */
+	struct explore_event tried[EXPLORE_THREADS];		/* what they did that were tried */
 	const struct explore_event *asleep[EXPLORE_THREADS];	/* what sleepers would do */
 };
 
@@ -71,21 +71,23 @@ static const u8 takes[NR_EXPLORE_KINDS] = {
 static u32 come_before(const struct explorer *x, const struct late_event *late, u32 from,
 		       const struct overtaken *o, struct vclock *clock)
 {
+	static const struct vclock none;
 	const struct explore_event *e = late->event;
 	u32 holders = 0, decided = 0;
 	struct history_walk w;
+	enum relation rel;
 	s64 depth;
 
-	history_walk(&w, x, e, late->depth);
+	history_walk(&w, x, e, late->depth, UINT32_MAX, &none);
 	*clock = late->last ? x->steps[late->last - 1].clock : (struct vclock){ 0 };
 	clock->of[late->thread]++;
-	while ((depth = history_next(&w, UINT32_MAX)) > (s64)from) {
+	while ((depth = history_next(&w, &none, &rel)) > (s64)from) {
 		const struct step_taken *s = &x->steps[depth];
 		u32 bit = 1U << s->thread;
 
 		if (after_any(s, x->steps, o->depths, o->nr))
 			continue;
-		if (comes_before(&s->event, e))
+		if (rel != NOTHING)
 			vclock_join(clock, &s->clock);
 		if (s->event.object[0] != e->object[0])
 			continue;
@@ -219,18 +221,16 @@ static bool taken(void *ctx, const struct explore_event *event)
 	struct dpor *d = ctx;
 	struct explorer *x = d->x;
 	struct choice *c = &d->choices[x->depth], *next = c + 1;
-	struct explore_event *e = &c->tried[c->thread];
 	const struct late_event late = {
-		.thread = c->thread, .event = e, .depth = x->depth, .last = x->last[c->thread],
+		.thread = c->thread, .event = event, .depth = x->depth, .last = x->last[c->thread],
 	};
 	u32 nr = explorer_push(x, c->thread, event, d->races);
 
-	*e = *event;
 	next->sleep = 0;
 	for (u32 left = c->sleep; left; left &= left - 1) {
 		unsigned int q = __builtin_ctz(left);
 
-		if (explore_dependent(c->asleep[q], e))
+		if (explore_dependent(c->asleep[q], event))
 			continue;
 		next->sleep |= 1U << q;
 		next->asleep[q] = c->asleep[q];
@@ -289,9 +289,11 @@ static int next_choice(struct dpor *d, u32 *depth)
 		struct choice *c = &d->choices[--*depth];
 
 		c->sleep |= 1U << c->thread;
+		if (!(c->backtrack & ~c->sleep))
+			continue;
+		c->tried[c->thread] = d->x->steps[*depth].event;
 		c->asleep[c->thread] = &c->tried[c->thread];
-		if (c->backtrack & ~c->sleep)
-			return __builtin_ctz(c->backtrack & ~c->sleep);
+		return __builtin_ctz(c->backtrack & ~c->sleep);
 	}
 	return -1;
 }

@@ -28,15 +28,6 @@ void explorer_run(struct explorer *x, unsigned int thread, explore_done *done, v
 	} while (done(ctx, &e));
 }
 
-u32 explorer_look(struct explorer *x)
-{
-	u32 enabled = x->prog->enabled(x->prog->data, &x->unfinished);
-
-	x->bounded |= enabled & x->spent;
-	x->enabled = enabled & ~x->bounded;
-	return x->enabled;
-}
-
 u32 explorer_push(struct explorer *x, unsigned int thread, const struct explore_event *e,
 		  u32 *races)
 {
@@ -63,13 +54,6 @@ void explorer_step(struct explorer *x, unsigned int thread)
 
 	x->prog->step(x->prog->data, thread, &e);
 	explorer_push(x, thread, &e, NULL);
-}
-
-unsigned int explorer_stay(const struct explorer *x, u32 threads)
-{
-	if (x->depth && threads >> x->steps[x->depth - 1].thread & 1)
-		return x->steps[x->depth - 1].thread;
-	return __builtin_ctz(threads);
 }
 
 /* Whether a class is new; if there are too many to remember, none is any more. */
@@ -182,7 +166,7 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 				(x.max_depth + 1) * sizeof(*x.steps));
 	x.schedule = malloc(x.max_depth + 1);
 	x.depths = malloc((x.max_depth + 1) * sizeof(*x.depths));
-	x.links = malloc((x.max_depth + 1) * EXPLORE_ACCESSES * sizeof(*x.links));
+	x.links = malloc(((x.max_depth << STEP_SHIFT) + 1) * sizeof(*x.links));
 	x.nr_slots = p->save && p->nr_slots > 1 ? min_t(u32, p->nr_slots, EXPLORE_MAX_SLOTS) : 0;
 	for (u32 i = 0; i < x.nr_slots; i++)
 		x.saved[i].slot = i;
@@ -190,7 +174,6 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 		x.seen = calloc(SEEN_SLOTS, sizeof(*x.seen));
 	if (x.steps && x.schedule && x.depths && x.links &&
 	    (x.seen || !strategies[o->strategy].repeats)) {
-		x.links[0] = (struct access_link){ 0 };
 		err = strategies[o->strategy].run(&x);
 		r->complete = !err && !x.stop && !r->bounded;
 		if (r->diverged >= 0)

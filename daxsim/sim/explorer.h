@@ -13,29 +13,32 @@
 struct step_taken {
 	struct explore_event event;
 	u8 thread;
+	u8 nr_accesses;		/* of the event */
 	s16 index;		/* of the event in its thread, from 1 */
 	u16 preemptions;	/* up to here */
 	struct {		/* if it is about a lock: who has that now, bit per thread */
 		u16 exclusive, shared;
 	} holders;
+	u32 before;		/* 1 + depth of its thread's step before; 0: none */
+	u32 lock_below;		/* if it is about a lock: the one below it in x->lock_top */
 	struct vclock clock;	/* events of each thread that happen before or are this one */
 };
 
 /*
- * An access on the stack, and the latest below it in the same bucket of a hash table by
- * object. Accesses count from 1: those of step d are d * EXPLORE_ACCESSES + 1 and on;
- * what stands for none has a link that is all zero.
+ * An access on the stack, and the latest below it of the same thread in the same bucket of a
+ * hash table by object. Each object has two buckets, one for reading and sharing, one for the
+ * rest: accesses of the first kind have nothing to do with each other, however many there are.
+ * Accesses count from 1: those of step d are (d << STEP_SHIFT) + 1 and on.
  */
 struct access_link {
 	u32 below;		/* 0: none */
-	u32 other;		/* the latest below it of another thread; 0: none */
-	u16 threads;		/* whose accesses are in the bucket from here down, bit each */
-	u8 thread;
-	u8 bucket;
+	u16 bucket;
+	s16 index;		/* of the event in its thread */
 };
 
-#define ACCESS_SHIFT 7		/* buckets, log2 */
-#define ANY_OBJECT (1U << ACCESS_SHIFT)	/* one bucket more, for what is about all objects */
+#define STEP_SHIFT 3		/* numbers for the accesses of one step, log2 */
+#define ACCESS_SHIFT 7		/* pairs of buckets, log2 */
+#define ANY_OBJECT (2U << ACCESS_SHIFT)	/* one pair more, for what is about all objects */
 
 /* A state of the program that explorer_rewind() can start from. */
 struct saved_state {
@@ -53,7 +56,9 @@ struct explorer {
 	u8 *schedule;			/* steps[i].thread, side by side */
 	u32 *depths;			/* of a thread's events, max_events for each thread */
 	struct access_link *links;
-	u32 top[ANY_OBJECT + 1];	/* the latest access in each bucket; 0: none */
+	u32 top[ANY_OBJECT + 2][EXPLORE_THREADS];	/* the latest access in a bucket; 0: none */
+	u16 threads[ANY_OBJECT + 2];	/* who has any in a bucket, bit each */
+	u32 lock_top[ANY_OBJECT / 2 + 1];	/* 1 + depth of the latest step about a lock */
 	u32 depth;			/* steps on the stack; the program is behind the last */
 	u32 last[EXPLORE_THREADS];	/* 1 + depth of each thread's last step; 0: none yet */
 	u32 enabled;			/* threads, bit each, as of explorer_look() */
@@ -76,7 +81,14 @@ struct explorer {
 void explorer_rewind(struct explorer *x, u32 keep);
 
 /** explorer_look() - find out who can go on; returns x->enabled */
-u32 explorer_look(struct explorer *x);
+static inline u32 explorer_look(struct explorer *x)
+{
+	u32 enabled = x->prog->enabled(x->prog->data, &x->unfinished);
+
+	x->bounded |= enabled & x->spent;
+	x->enabled = enabled & ~x->bounded;
+	return x->enabled;
+}
 
 /** explorer_step() - let an enabled thread go on by one event; explorer_look() came before */
 void explorer_step(struct explorer *x, unsigned int thread);
@@ -107,7 +119,12 @@ u32 explorer_push(struct explorer *x, unsigned int thread, const struct explore_
 void explorer_finish(struct explorer *x);
 
 /** explorer_stay() - one of @threads: the one that ran last if it is among them */
-unsigned int explorer_stay(const struct explorer *x, u32 threads);
+static inline unsigned int explorer_stay(const struct explorer *x, u32 threads)
+{
+	if (x->depth && threads >> x->steps[x->depth - 1].thread & 1)
+		return x->steps[x->depth - 1].thread;
+	return __builtin_ctz(threads);
+}
 
 /** class_hash() - of the happens-before graph of the steps on the stack */
 u64 class_hash(const struct explorer *x);
@@ -115,6 +132,26 @@ u64 class_hash(const struct explorer *x);
 /*
  * happens.c: the relation between events.
  */
+
+/* What the order of two accesses of one object by two threads means. */
+enum relation {
+	NOTHING,	/* they commute */
+	RACE,		/* the second could have come first, with another result */
+	ORDER,		/* it could not: the first made it possible */
+};
+
+/* [kind of the earlier][kind of the later] */
+extern const u8 explore_relations[NR_EXPLORE_KINDS][NR_EXPLORE_KINDS];
+
+static inline bool same_object(u64 a, u64 b)
+{
+	if (a >> 32 == b >> 32)
+		return (u32)a == (u32)b || (u32)a == EXPLORE_ALL || (u32)b == EXPLORE_ALL;
+	return a == EXPLORE_EVERYTHING || b == EXPLORE_EVERYTHING;
+}
+
+/** events_relation() - the strongest relation of any access of @a to any of @b, which is later */
+enum relation events_relation(const struct explore_event *a, const struct explore_event *b);
 
 /**
  * happens_after() - what an event that is not on the stack yet happens after, and races with
@@ -128,9 +165,6 @@ u64 class_hash(const struct explorer *x);
 u32 happens_after(const struct explorer *x, unsigned int thread, const struct explore_event *e,
 		  u32 inside, struct vclock *clock, u32 *races);
 
-/** comes_before() - whether an execution orders @a before @b if it has them in this order */
-bool comes_before(const struct explore_event *a, const struct explore_event *b);
-
 /*
  * history.c: finding steps on the stack without looking at all of them.
  */
@@ -141,20 +175,47 @@ void history_push(struct explorer *x);
 /** history_pop() - forget the steps from depth @keep on */
 void history_pop(struct explorer *x, u32 keep);
 
-/* A walk down the stack past all steps that an event may have to come after, and some others. */
+/* A walk down the stack past the steps that an event may have to come after. */
 struct history_walk {
 	const struct explorer *x;
-	u32 all;				/* steps left, if it is about any object; else 0 */
-	u32 at[EXPLORE_ACCESSES + 1];		/* the next access in each bucket of its objects */
+	const struct explore_event *event;
+	u32 all;			/* steps left, if it is about any object; else 0 */
 	u32 nr;
+	struct history_cursor {
+		u32 at;			/* the next access in a bucket of a thread */
+		u8 thread;
+		u8 which;		/* access of the event led there; EXPLORE_ACCESSES: any */
+	} cursors[(2 * EXPLORE_ACCESSES + 2) * EXPLORE_THREADS];
 };
 
-/** history_walk() - begin at the step below @depth */
+/**
+ * history_walk() - begin a walk at the step below @depth
+ * @w: the walk
+ * @x: the explorer
+ * @e: the event, which need not be on the stack
+ * @depth: where to begin
+ * @threads: whose steps are looked for
+ * @known: steps that are in here are left out
+ */
 void history_walk(struct history_walk *w, const struct explorer *x, const struct explore_event *e,
-		  u32 depth);
+		  u32 depth, u32 threads, const struct vclock *known);
 
-/** history_next() - depth of the next step, if there are any of @threads still; else -1 */
-s64 history_next(struct history_walk *w, u32 threads);
+/* The half of history_next() for a walk that is not over yet. */
+s64 history_go_on(struct history_walk *w, const struct vclock *known, enum relation *rel);
+
+/**
+ * history_next() - go on to the next step
+ * @w: the walk
+ * @known: as before, or later
+ * @rel: set to the relation of that step to the event
+ *
+ * Return: its depth, or -1 if there is none.
+ */
+static inline s64 history_next(struct history_walk *w, const struct vclock *known,
+			       enum relation *rel)
+{
+	return w->nr | w->all ? history_go_on(w, known, rel) : -1;
+}
 
 /** history_holders() - who has the lock @e asks for in a mode that is in its way, at @depth */
 u32 history_holders(const struct explorer *x, const struct explore_event *e, u32 depth);

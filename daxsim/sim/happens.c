@@ -5,15 +5,8 @@
  */
 #include "daxsim/sim/explorer.h"
 
-/* What the order of two accesses of one object by two threads means. */
-enum relation {
-	NOTHING,	/* they commute */
-	RACE,		/* the second could have come first, with another result */
-	ORDER,		/* it could not: the first made it possible */
-};
-
 /* [kind of the earlier][kind of the later] */
-static const u8 relations[NR_EXPLORE_KINDS][NR_EXPLORE_KINDS] = {
+const u8 explore_relations[NR_EXPLORE_KINDS][NR_EXPLORE_KINDS] = {
 	[EXPLORE_READ] = { [EXPLORE_WRITE] = RACE },
 	[EXPLORE_WRITE] = { [EXPLORE_READ] = RACE, [EXPLORE_WRITE] = RACE },
 	[EXPLORE_LOCK] = { [EXPLORE_LOCK] = RACE, [EXPLORE_RLOCK] = RACE, [EXPLORE_WAIT] = RACE },
@@ -24,15 +17,7 @@ static const u8 relations[NR_EXPLORE_KINDS][NR_EXPLORE_KINDS] = {
 	[EXPLORE_RUNLOCK] = { [EXPLORE_LOCK] = ORDER, [EXPLORE_WAIT] = ORDER },
 };
 
-static bool same_object(u64 a, u64 b)
-{
-	if (a >> 32 == b >> 32)
-		return (u32)a == (u32)b || (u32)a == EXPLORE_ALL || (u32)b == EXPLORE_ALL;
-	return a == EXPLORE_EVERYTHING || b == EXPLORE_EVERYTHING;
-}
-
-/* The strongest relation of any access of @a to any of @b. */
-static inline enum relation relation(const struct explore_event *a, const struct explore_event *b)
+enum relation events_relation(const struct explore_event *a, const struct explore_event *b)
 {
 	enum relation strongest = NOTHING;
 
@@ -40,7 +25,7 @@ static inline enum relation relation(const struct explore_event *a, const struct
 		for (int j = 0; j < EXPLORE_ACCESSES && b->kind[j]; j++)
 			if (same_object(a->object[i], b->object[j]))
 				strongest = max_t(enum relation, strongest,
-						  relations[a->kind[i]][b->kind[j]]);
+						  explore_relations[a->kind[i]][b->kind[j]]);
 	return strongest;
 }
 
@@ -79,12 +64,7 @@ void explore_add(struct explore_event *e, u64 object, enum explore_kind kind)
 
 bool explore_dependent(const struct explore_event *a, const struct explore_event *b)
 {
-	return relation(a, b) != NOTHING || relation(b, a) != NOTHING;
-}
-
-bool comes_before(const struct explore_event *a, const struct explore_event *b)
-{
-	return relation(a, b) != NOTHING;
+	return events_relation(a, b) != NOTHING || events_relation(b, a) != NOTHING;
 }
 
 static bool takes_lock(const struct explore_event *e, u64 lock)
@@ -102,37 +82,27 @@ static bool takes_lock(const struct explore_event *e, u64 lock)
 u32 happens_after(const struct explorer *x, unsigned int thread, const struct explore_event *e,
 		  u32 inside, struct vclock *clock, u32 *races)
 {
-	struct vclock before = { 0 }, released = { 0 };
-	u32 others = ((1U << x->prog->nr_threads) - 1) & ~(1U << thread), nr = 0;
+	struct vclock released = { 0 };
 	struct history_walk w;
-	s16 index = 1;
+	enum relation rel;
+	u32 nr = 0;
+	s16 index;
 	s64 depth;
 
-	if (x->last[thread]) {
-		before = x->steps[x->last[thread] - 1].clock;
-		index = before.of[thread] + 1;
-	}
-	history_walk(&w, x, e, x->depth);
-	while (others && (depth = history_next(&w, others)) >= 0) {
+	*clock = x->last[thread] ? x->steps[x->last[thread] - 1].clock : released;
+	index = clock->of[thread] + 1;
+	history_walk(&w, x, e, x->depth, ~(1U << thread), clock);
+	while ((depth = history_next(&w, clock, &rel)) >= 0) {
 		const struct step_taken *s = &x->steps[depth];
 		u32 bit = 1U << s->thread;
-		enum relation rel;
 
-		if (!(others & bit))
-			continue;
-		if (s->index <= before.of[s->thread]) {
-			/* So are all that this thread did earlier. */
-			others &= ~bit;
-			continue;
-		}
-		rel = relation(&s->event, e);
 		if (inside & bit && takes_lock(&s->event, e->object[0]))
 			inside &= ~bit;
 		else if (inside & bit && rel == RACE)
 			rel = ORDER;
 		switch (rel) {
 		case RACE:
-			vclock_join(&before, &s->clock);
+			vclock_join(clock, &s->clock);
 			if (races)
 				races[nr] = depth;
 			nr++;
@@ -145,8 +115,7 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 			break;
 		}
 	}
-	vclock_join(&before, &released);
-	*clock = before;
+	vclock_join(clock, &released);
 	clock->of[thread] = index;
 	return nr;
 }

@@ -5,42 +5,46 @@
  */
 #include "daxsim/sim/explorer.h"
 
+/* In a pair of buckets, the second. */
+static const u8 shares[NR_EXPLORE_KINDS] = {
+	[EXPLORE_READ] = 1, [EXPLORE_RLOCK] = 1, [EXPLORE_RUNLOCK] = 1,
+};
+
 /* Of data there are ranges, which have the high half of an object in common; of locks, none. */
-static u32 bucket(u64 object, u8 kind)
+static u32 buckets(u64 object, u8 kind)
 {
 	u64 key = kind >= EXPLORE_LOCK ? object : object >> 32;
 
 	if (object == EXPLORE_EVERYTHING)
 		return ANY_OBJECT;
-	return key * 0x9e3779b97f4a7c15ULL >> (64 - ACCESS_SHIFT);
+	return 2 * (key * 0x9e3779b97f4a7c15ULL >> (64 - ACCESS_SHIFT));
 }
 
 /* Of no access: more than there is. */
 static u32 depth_of(u32 access)
 {
-	return (access - 1) / EXPLORE_ACCESSES;
+	return (access - 1) >> STEP_SHIFT;
 }
 
 /* The latest step below @depth that is about a lock; NULL: none. */
 static const struct step_taken *last_use(const struct explorer *x, u64 lock, u32 depth)
 {
-	u32 at = x->top[bucket(lock, EXPLORE_LOCK)];
+	u32 at = x->lock_top[buckets(lock, EXPLORE_LOCK) / 2];
 
-	for (; at; at = x->links[at].below) {
-		const struct step_taken *s = &x->steps[depth_of(at)];
-
-		if (depth_of(at) < depth && s->event.object[0] == lock &&
-		    s->event.kind[0] >= EXPLORE_LOCK)
-			return s;
-	}
+	for (; at; at = x->steps[at - 1].lock_below)
+		if (at <= depth && x->steps[at - 1].event.object[0] == lock)
+			return &x->steps[at - 1];
 	return NULL;
 }
 
-static void note_holders(const struct explorer *x, struct step_taken *s)
+static void push_lock(struct explorer *x, struct step_taken *s)
 {
 	const struct step_taken *last = last_use(x, s->event.object[0], x->depth);
+	u32 *top = &x->lock_top[buckets(s->event.object[0], EXPLORE_LOCK) / 2];
 	u16 bit = 1U << s->thread;
 
+	s->lock_below = *top;
+	*top = x->depth + 1;
 	s->holders.exclusive = last ? last->holders.exclusive : 0;
 	s->holders.shared = last ? last->holders.shared : 0;
 	switch (s->event.kind[0]) {
@@ -65,23 +69,24 @@ void history_push(struct explorer *x)
 {
 	struct step_taken *s = &x->steps[x->depth];
 	const struct explore_event *e = &s->event;
-	u32 access = x->depth * EXPLORE_ACCESSES + 1;
+	u32 first = (x->depth << STEP_SHIFT) + 1, nr = 0;
 
 	if (e->kind[0] >= EXPLORE_LOCK)
-		note_holders(x, s);
-	for (int i = 0; i < EXPLORE_ACCESSES && e->kind[i]; i++, access++) {
-		u32 b = bucket(e->object[i], e->kind[i]), below = x->top[b];
-		const struct access_link *l = &x->links[below];
+		push_lock(x, s);
+	for (; nr < EXPLORE_ACCESSES && e->kind[nr]; nr++) {
+		u32 b = buckets(e->object[nr], e->kind[nr]) + shares[e->kind[nr]];
+		u32 *top = &x->top[b][s->thread];
 
-		x->links[access] = (struct access_link){
-			.below = below, .other = l->thread == s->thread ? l->other : below,
-			.threads = 1U << s->thread | l->threads, .thread = s->thread, .bucket = b,
-		};
-		x->top[b] = access;
+		x->links[first + nr] = (struct access_link){ *top, b, s->index };
+		*top = first + nr;
+		x->threads[b] |= 1U << s->thread;
 	}
+	s->nr_accesses = nr;
 	x->depths[s->thread * x->max_events + s->index - 1] = x->depth;
+	s->before = x->last[s->thread];
 	x->last[s->thread] = ++x->depth;
-	x->spent |= (u32)((u32)s->index >= x->max_events) << s->thread;
+	if (unlikely((u32)s->index >= x->max_events))
+		x->spent |= 1U << s->thread;
 }
 
 /* @s was on top of the stack. */
@@ -89,37 +94,51 @@ void history_pop(struct explorer *x, u32 keep)
 {
 	while (x->depth > keep) {
 		const struct step_taken *s = &x->steps[--x->depth];
-		u32 access = x->depth * EXPLORE_ACCESSES + 1;
-		int nr = 0;
+		const struct access_link *links = &x->links[(x->depth << STEP_SHIFT) + 1];
 
-		while (nr < EXPLORE_ACCESSES && s->event.kind[nr])
-			nr++;
-		while (nr--)
-			x->top[x->links[access + nr].bucket] = x->links[access + nr].below;
-		x->spent &= ~(1U << s->thread);
-		x->last[s->thread] = s->index < 2 ? 0 :
-			x->depths[s->thread * x->max_events + s->index - 2] + 1;
+		for (u32 i = s->nr_accesses; i-- > 0;) {
+			u32 b = links[i].bucket;
+
+			x->top[b][s->thread] = links[i].below;
+			x->threads[b] ^= (u32)!links[i].below << s->thread;
+		}
+		if (s->event.kind[0] >= EXPLORE_LOCK)
+			x->lock_top[links[0].bucket / 2] = s->lock_below;
+		if (unlikely((u32)s->index >= x->max_events))
+			x->spent &= ~(1U << s->thread);
+		x->last[s->thread] = s->before;
 	}
 }
 
-static void visit_bucket(struct history_walk *w, u32 b, u32 depth)
+/* Thread by thread: most of what is in a bucket is known, and so is what lies below. */
+static inline void visit(struct history_walk *w, u32 b, u32 which, u32 depth, u32 threads,
+			 const struct vclock *known)
 {
-	u32 at = w->x->top[b];
+	const struct access_link *links = w->x->links;
 
-	while (at && depth_of(at) >= depth)
-		at = w->x->links[at].below;
-	if (at)
-		w->at[w->nr++] = at;
+	for (u32 left = w->x->threads[b] & threads; left; left &= left - 1) {
+		u32 t = __builtin_ctz(left), at = w->x->top[b][t];
+
+		if (links[at].index <= known->of[t])
+			continue;
+		while (at && depth_of(at) >= depth)
+			at = links[at].below;
+		w->cursors[w->nr] = (struct history_cursor){ at, t, which };
+		w->nr += at > 0;
+	}
 }
 
 void history_walk(struct history_walk *w, const struct explorer *x, const struct explore_event *e,
-		  u32 depth)
+		  u32 depth, u32 threads, const struct vclock *known)
 {
 	bool data = false;
 
 	w->x = x;
+	w->event = e;
 	w->all = w->nr = 0;
-	for (int i = 0; i < EXPLORE_ACCESSES && e->kind[i]; i++) {
+	for (u32 i = 0; i < EXPLORE_ACCESSES && e->kind[i]; i++) {
+		u32 b;
+
 		/* Nothing that is done to a lock keeps anybody from dropping it. */
 		if (e->kind[i] == EXPLORE_UNLOCK || e->kind[i] == EXPLORE_RUNLOCK)
 			continue;
@@ -129,38 +148,66 @@ void history_walk(struct history_walk *w, const struct explorer *x, const struct
 			return;
 		}
 		data |= e->kind[i] < EXPLORE_LOCK;
-		visit_bucket(w, bucket(e->object[i], e->kind[i]), depth);
+		b = buckets(e->object[i], e->kind[i]);
+		visit(w, b, i, depth, threads, known);
+		if (!shares[e->kind[i]])
+			visit(w, b + 1, i, depth, threads, known);
 	}
-	if (data)
-		visit_bucket(w, ANY_OBJECT, depth);
+	for (u32 b = ANY_OBJECT; data && b < ANY_OBJECT + 2; b++)
+		visit(w, b, EXPLORE_ACCESSES, depth, threads, known);
 }
 
-s64 history_next(struct history_walk *w, u32 threads)
+static enum relation relation_at(const struct history_walk *w, const struct history_cursor *c)
+{
+	const struct explore_event *earlier = &w->x->steps[depth_of(c->at)].event, *e = w->event;
+	u32 i = (c->at - 1) % (1U << STEP_SHIFT);
+
+	if (c->which == EXPLORE_ACCESSES)
+		return events_relation(earlier, e);
+	if (!same_object(earlier->object[i], e->object[c->which]))
+		return NOTHING;
+	return explore_relations[earlier->kind[i]][e->kind[c->which]];
+}
+
+/* The next step of all that is left. */
+static s64 next_of_all(struct history_walk *w, const struct vclock *known, enum relation *rel)
+{
+	while (w->all) {
+		const struct step_taken *s = &w->x->steps[--w->all];
+
+		if (s->index <= known->of[s->thread])
+			continue;
+		*rel = events_relation(&s->event, w->event);
+		return w->all;
+	}
+	return -1;
+}
+
+s64 history_go_on(struct history_walk *w, const struct vclock *known, enum relation *rel)
 {
 	const struct access_link *links = w->x->links;
 	u32 latest = 0, depth;
 
 	if (w->all)
-		return --w->all;
+		return next_of_all(w, known, rel);
 	for (u32 i = 0; i < w->nr;) {
-		u32 at = w->at[i];
+		struct history_cursor *c = &w->cursors[i];
 
-		while (at && !(threads >> links[at].thread & 1))
-			at = links[at].threads & threads ? links[at].other : 0;
-		w->at[i] = at;
-		if (!at) {
-			w->at[i] = w->at[--w->nr];
+		if (!c->at || links[c->at].index <= known->of[c->thread]) {
+			*c = w->cursors[--w->nr];
 			continue;
 		}
-		latest = max_t(u32, latest, at);
+		latest = max_t(u32, latest, c->at);
 		i++;
 	}
 	if (!latest)
 		return -1;
 	depth = depth_of(latest);
+	*rel = NOTHING;
 	for (u32 i = 0; i < w->nr; i++)
-		while (depth_of(w->at[i]) == depth)
-			w->at[i] = links[w->at[i]].below;
+		for (struct history_cursor *c = &w->cursors[i]; depth_of(c->at) == depth;
+		     c->at = links[c->at].below)
+			*rel = max_t(enum relation, *rel, relation_at(w, c));
 	return depth;
 }
 
