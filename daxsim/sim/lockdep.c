@@ -44,6 +44,7 @@ void lockdep_begin(struct lockdep *ld, const char *scenario)
 {
 	free(lockdep_take_report(ld));
 	memset(ld->told, 0, sizeof(ld->told));
+	memset(ld->settled, 0, sizeof(ld->settled));
 	ld->scenario = scenario;
 }
 
@@ -118,6 +119,7 @@ static void add_wait(struct lockdep *ld, unsigned int outer, unsigned int inner)
 	u64 gained = ld->reach[inner] | lock_bit(inner);
 
 	ld->waits[outer] |= lock_bit(inner);
+	memset(ld->settled, 0, sizeof(ld->settled));
 	for (unsigned int c = 0; c < NR_LOCK_CLASSES; c++)
 		if (c == outer || ld->reach[c] & lock_bit(outer))
 			ld->reach[c] |= gained;
@@ -266,27 +268,35 @@ static void tell(struct lockdep *ld, const struct task *t, const struct lock_edg
 	check_report(t->sim->check, INV_LOCK_ORDER, "%s", name);
 }
 
+static void add_edge(struct lockdep *ld, const struct task *t, unsigned int i,
+		     const struct lock *lock, enum lock_mode mode)
+{
+	const struct held_lock *h = &t->held[i];
+	unsigned int outer = h->lock->class, inner = lock->class;
+	struct lock_edge now = make_edge(ld, t, i, lock, mode);
+
+	if (!(ld->seen[lock_modes(h->mode, mode)][outer] & lock_bit(inner)))
+		learn(ld, &now);
+	if (!can_wait(ld, h, lock, mode))
+		return;
+	if (!(ld->waits[outer] & lock_bit(inner)))
+		add_wait(ld, outer, inner);
+	if (lockdep_on_cycle(ld, outer, inner) && !(ld->told[outer] & lock_bit(inner)))
+		tell(ld, t, &now);
+}
+
 void lockdep_acquire(struct lockdep *ld, const struct task *t, const struct lock *lock,
 		     enum lock_mode mode)
 {
-	unsigned int inner = lock->class;
-
 	for (unsigned int i = 0; i < t->nr_held; i++) {
-		const struct held_lock *h = &t->held[i];
-		unsigned int outer = h->lock->class;
-		struct lock_edge now;
+		const struct lock *outer = t->held[i].lock;
+		u64 *settled = &ld->settled[lock_modes(t->held[i].mode, mode)][outer->class];
 
-		if (!(ld->seen[lock_modes(h->mode, mode)][outer] & lock_bit(inner))) {
-			now = make_edge(ld, t, i, lock, mode);
-			learn(ld, &now);
-		}
-		if (!can_wait(ld, h, lock, mode))
+		if (*settled & lock_bit(lock->class))
 			continue;
-		if (!(ld->waits[outer] & lock_bit(inner)))
-			add_wait(ld, outer, inner);
-		if (lockdep_on_cycle(ld, outer, inner) && !(ld->told[outer] & lock_bit(inner))) {
-			now = make_edge(ld, t, i, lock, mode);
-			tell(ld, t, &now);
-		}
+		add_edge(ld, t, i, lock, mode);
+		/* Of one class, it depends on which locks these are. */
+		if (outer->class != lock->class)
+			*settled |= lock_bit(lock->class);
 	}
 }
