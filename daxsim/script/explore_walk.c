@@ -187,11 +187,18 @@ u32 walk_enabled(void *data, u32 *unfinished)
 	return can;
 }
 
-/* The tables of names, which lie in struct machine behind the machine proper. */
+/* All of struct machine but the machine proper: its tables as far as they are filled. */
 static void copy_names(struct machine *to, const struct machine *from)
 {
-	memcpy((char *)to + sizeof(to->sim), (const char *)from + sizeof(from->sim),
-	       sizeof(*to) - sizeof(to->sim));
+	to->nr_dir = from->nr_dir;
+	memcpy(to->dir, from->dir, from->nr_dir * sizeof(*from->dir));
+	to->nr_files = from->nr_files;
+	memcpy(to->files, from->files, from->nr_files * sizeof(*from->files));
+	to->nr_maps = from->nr_maps;
+	memcpy(to->maps, from->maps, from->nr_maps * sizeof(*from->maps));
+	to->nr_mms = from->nr_mms;
+	memcpy(to->mms, from->mms, from->nr_mms * sizeof(*from->mms));
+	memcpy(to->counted, from->counted, sizeof(from->counted));
 }
 
 void walk_reset(void *data)

@@ -242,7 +242,7 @@ static bool user_buffer(struct machine *m, const struct cmd *cmd, struct iov_ite
 /* Room for @len bytes that are read or written. */
 static bool make_room(struct machine *m, struct outcome *out, size_t len)
 {
-	out->data = arena_alloc(&m->sim.arena, len);
+	out->data = arena_alloc_raw(&m->sim.arena, len);
 	out->room = len;
 	if (!out->data)
 		fail(out, "out of memory for %zu bytes", len);

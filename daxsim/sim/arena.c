@@ -83,30 +83,46 @@ static char *take_new(struct arena *a, size_t room, size_t *dirty)
 	return p;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+/* Take @size bytes, of which the first @dirty may not be zero. */
+static char *take(struct arena *a, size_t size, size_t *dirty)
 {
 	unsigned int class = size_class(size);
-	size_t room, dirty;	/* and how many bytes of it may not be zero */
+	size_t room;
 	char *p;
 
 	if (size > a->reserved)
 		return NULL;
 	/* arena_free() must be able to put a link there. */
 	size = max_t(size_t, size, sizeof(void *));
-	room = dirty = class < ARENA_CLASSES ? 1UL << (class + ARENA_MIN_SHIFT) :
-					       (size + 15) & ~15UL;
+	room = *dirty = class < ARENA_CLASSES ? 1UL << (class + ARENA_MIN_SHIFT) :
+						(size + 15) & ~15UL;
 	guard_lock(&a->guard);
 	if (class < ARENA_CLASSES && a->free[class])
 		p = take_free(a, class);
 	else
-		p = take_new(a, room, &dirty);
+		p = take_new(a, room, dirty);
 	guard_unlock(&a->guard);
 	if (!p)
 		return NULL;
-	ASAN_UNPOISON_MEMORY_REGION(p, dirty);
-	memset(p, 0, dirty);
+	*dirty = min_t(size_t, *dirty, size);
+	ASAN_UNPOISON_MEMORY_REGION(p, size);
 	ASAN_POISON_MEMORY_REGION(p + size, room - size);
 	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+	size_t dirty;
+	char *p = take(a, size, &dirty);
+
+	return p ? memset(p, 0, dirty) : NULL;
+}
+
+void *arena_alloc_raw(struct arena *a, size_t size)
+{
+	size_t dirty;
+
+	return take(a, size, &dirty);
 }
 
 /* Objects beyond the largest class are never used again. */

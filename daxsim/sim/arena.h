@@ -51,6 +51,9 @@ void arena_destroy(struct arena *a);
  */
 void *arena_alloc(struct arena *a, size_t size);
 
+/** arena_alloc_raw() - the same with anything in it, for who fills it at once */
+void *arena_alloc_raw(struct arena *a, size_t size);
+
 /**
  * arena_free() - give memory back to its size class
  * @a: the arena

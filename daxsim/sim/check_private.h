@@ -7,7 +7,8 @@
 #include "daxsim/sim/model.h"
 #include "daxsim/sim/sim.h"
 
-#define CHUNK_SHIFT 8
+/* What is known of blocks comes in small pieces: an exploration copies it again and again. */
+#define CHUNK_SHIFT 4
 #define CHUNK_BLOCKS (1UL << CHUNK_SHIFT)
 
 typedef unsigned long long ull;	/* for printf */

@@ -67,7 +67,8 @@ void model_write(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *dat
 		if (!data)
 			return;
 		p = watcher_alloc(m->arena, sizeof(*p));
-		p->data = watcher_alloc(m->arena, PAGE_SIZE);
+		p->data = watcher_must(len == PAGE_SIZE ? arena_alloc_raw(m->arena, PAGE_SIZE) :
+							  arena_alloc(m->arena, PAGE_SIZE));
 		p->ino = ino;
 		p->pgoff = pgoff;
 		RB_INSERT(model_tree, &m->pages, p);

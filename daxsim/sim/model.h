@@ -35,14 +35,17 @@ struct model {
 #define MODEL_ALL UINT32_MAX
 
 /* Memory of the watchers: a machine that cannot be watched any more cannot go on. */
-static inline void *watcher_alloc(struct arena *a, size_t size)
+static inline void *watcher_must(void *p)
 {
-	void *p = arena_alloc(a, size);
-
 	if (p)
 		return p;
 	fprintf(stderr, "daxsim: out of memory for the simulated machine\n");
 	abort();
+}
+
+static inline void *watcher_alloc(struct arena *a, size_t size)
+{
+	return watcher_must(arena_alloc(a, size));
 }
 
 void model_init(struct model *m, struct arena *arena);
