@@ -30,11 +30,6 @@ void lock_init_at(struct lock *lock, enum lock_class class, const char *of, u32 
 	*lock = (struct lock){ .class = class, .object = obj(OBJ_LOCK, owner, index), .of = of };
 }
 
-bool lock_conflicts(const struct lock *lock, enum lock_mode mode)
-{
-	return lock->writer || (mode == LOCK_EXCLUSIVE && lock->readers);
-}
-
 static void announce(struct lock *lock, enum lock_mode mode, enum point_id id,
 		     enum point_kind kind)
 {

@@ -129,6 +129,9 @@ bool lock_is_held(const struct lock *lock);
 bool lock_has_writer(const struct lock *lock);
 
 /** lock_conflicts() - whether a deterministic task could not be granted a lock in @mode now */
-bool lock_conflicts(const struct lock *lock, enum lock_mode mode);
+static inline bool lock_conflicts(const struct lock *lock, enum lock_mode mode)
+{
+	return lock->writer || (mode == LOCK_EXCLUSIVE && lock->readers);
+}
 
 #endif

@@ -14,7 +14,8 @@ struct walker {
 	struct task *task;
 	const struct session *session;
 	const struct step *step;	/* the one it is in; NULL: it has ended */
-	struct explore_event next;	/* what it announced; the second access is looked up */
+	u64 next_object;		/* what it announced */
+	u8 next_kind;
 	bool first_event;		/* of its step: a new chunk begins with it */
 	u32 passed;			/* points passed that no chunk counts yet */
 	u32 total;			/* points passed that chunks count, in this execution */
@@ -27,6 +28,8 @@ struct saved_walk {
 	struct walker walkers[MAX_SESSIONS];
 	struct chunk chunks[MAX_CHUNKS];
 	u32 nr_chunks;
+	u32 unfinished;
+	u32 asking;
 	u64 seen;
 	char texts[NR_INVARIANTS][256];
 	char mismatch[256];
@@ -63,6 +66,8 @@ struct explorer {
 	char texts[NR_INVARIANTS][256];
 	char mismatch[256];
 	u64 results;			/* hash of what commands came to, in the order of sessions */
+	u32 unfinished;			/* sessions that have a next event, bit each */
+	u32 asking;			/* of these, who asks for a lock */
 	bool judging;			/* command results count */
 	bool matched;
 };

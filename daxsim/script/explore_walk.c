@@ -47,7 +47,7 @@ void walk_pending(void *data, unsigned int thread, struct explore_event *e)
 	const struct vma *vma;
 	const struct pte *pte;
 
-	*e = w->next;
+	*e = (struct explore_event){ .object = { w->next_object }, .kind = { w->next_kind } };
 	if (!t->touching)
 		return;
 	vma = find_vma(t->mm, t->touching);
@@ -82,14 +82,26 @@ static void begin_event(struct explorer *x, struct walker *w)
 	x->was = w->step;
 }
 
-/* Every access is an event: stop before it, unless the explorer wants the same session to go on. */
-static bool stop_at_access(void *data, struct task *t, enum point_id id, enum point_kind kind,
-			   u64 object)
+static void announce(struct explorer *x, struct walker *w, enum point_kind kind, u64 object)
 {
 	static const u8 kinds[] = {
 		[P_READ] = EXPLORE_READ, [P_WRITE] = EXPLORE_WRITE, [P_LOCK] = EXPLORE_LOCK,
 		[P_RLOCK] = EXPLORE_RLOCK, [P_UNLOCK] = EXPLORE_UNLOCK, [P_WAIT] = EXPLORE_WAIT,
 	};
+	bool asks = kind == P_LOCK || kind == P_RLOCK || kind == P_WAIT;
+	u32 bit = 1U << w->session->index;
+
+	w->next_object = object;
+	w->next_kind = kinds[kind];
+	if (kind == P_UNLOCK && w->task->at_mode == LOCK_SHARED)
+		w->next_kind = EXPLORE_RUNLOCK;
+	x->asking = asks ? x->asking | bit : x->asking & ~bit;
+}
+
+/* Every access is an event: stop before it, unless the explorer wants the same session to go on. */
+static bool stop_at_access(void *data, struct task *t, enum point_id id, enum point_kind kind,
+			   u64 object)
+{
 	struct explorer *x = data;
 	struct walker *w;
 
@@ -101,9 +113,7 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 		w->passed++;
 		return false;
 	}
-	w->next = (struct explore_event){ .object = { object }, .kind = { kinds[kind] } };
-	if (kind == P_UNLOCK && t->at_mode == LOCK_SHARED)
-		w->next.kind[0] = EXPLORE_RUNLOCK;
+	announce(x, w, kind, object);
 	if (x->doing)
 		x->doing = x->done(x->done_ctx, &x->event);
 	if (x->doing)
@@ -121,8 +131,10 @@ static void advance(struct explorer *x, struct walker *w)
 		end_chunk(x, w, w->first_event);
 		w->step = w->step->next;
 		w->first_event = true;
-		if (!w->step)
+		if (!w->step) {
+			x->unfinished &= ~(1U << w->session->index);
 			return;
+		}
 		sched_start(w->task, walker_work, w);
 	}
 }
@@ -168,22 +180,17 @@ void walk_step(void *data, unsigned int thread, struct explore_event *e)
 
 u32 walk_enabled(void *data, u32 *unfinished)
 {
-	struct explorer *x = data;
-	u32 can = 0, not_done = 0;
+	const struct explorer *x = data;
+	u32 can = x->unfinished;
 
-	for (u32 i = 0; i < x->s->nr_sessions; i++) {
-		const struct walker *w = &x->walkers[i];
-		const struct task *t = w->task;
+	for (u32 left = can & x->asking; left; left &= left - 1) {
+		unsigned int i = __builtin_ctz(left);
+		const struct task *t = x->walkers[i].task;
 
-		if (!w->step)
-			continue;
-		not_done |= 1U << i;
-		if (w->next.kind[0] == EXPLORE_READ || w->next.kind[0] == EXPLORE_WRITE ||
-		    w->next.kind[0] == EXPLORE_UNLOCK || w->next.kind[0] == EXPLORE_RUNLOCK ||
-		    !lock_conflicts(t->at_lock, t->at_mode))
-			can |= 1U << i;
+		if (lock_conflicts(t->at_lock, t->at_mode))
+			can &= ~(1U << i);
 	}
-	*unfinished = not_done;
+	*unfinished = x->unfinished;
 	return can;
 }
 
@@ -212,6 +219,7 @@ void walk_reset(void *data)
 	x->mismatch[0] = '\0';
 	x->results = 0;
 	x->judging = true;
+	x->unfinished = 0;
 	for (u32 i = 0; i < x->s->nr_sessions; i++) {
 		struct walker *w = &x->walkers[i];
 
@@ -220,6 +228,7 @@ void walk_reset(void *data)
 		w->first_event = true;
 		if (!w->step)
 			continue;
+		x->unfinished |= 1U << i;
 		sched_start(w->task, walker_work, w);
 		advance(x, w);
 	}
@@ -244,6 +253,8 @@ bool walk_save(void *data, u32 slot)
 	memcpy(s->walkers, x->walkers, x->s->nr_sessions * sizeof(*s->walkers));
 	memcpy(s->chunks, x->chunks, x->nr_chunks * sizeof(*s->chunks));
 	s->nr_chunks = x->nr_chunks;
+	s->unfinished = x->unfinished;
+	s->asking = x->asking;
 	/* The lock validator tells of a cycle once, not again in a replay. */
 	s->seen = x->seen & ~(1ULL << INV_LOCK_ORDER);
 	copy_texts(s->texts, x->texts, s->seen);
@@ -262,6 +273,8 @@ void walk_load(void *data, u32 slot)
 	memcpy(x->walkers, s->walkers, x->s->nr_sessions * sizeof(*s->walkers));
 	memcpy(x->chunks, s->chunks, s->nr_chunks * sizeof(*s->chunks));
 	x->nr_chunks = s->nr_chunks;
+	x->unfinished = s->unfinished;
+	x->asking = s->asking;
 	x->seen = s->seen;
 	copy_texts(x->texts, s->texts, s->seen);
 	memcpy(x->mismatch, s->mismatch, sizeof(s->mismatch));
