@@ -54,6 +54,25 @@ Test(arena, alignment_and_zeroing)
 	cr_assert_null(a.base);
 }
 
+/* Raw memory is what was freed as it was, and of nobody else's. */
+Test(arena, raw)
+{
+	struct arena a = make(1 << 20);
+	char *p = arena_alloc_raw(&a, 1000), *q = alloc_zeroed(&a, 1000);
+
+	cr_assert_not_null(p);
+	cr_assert_eq((uintptr_t)p % 16, 0);
+	memset(p, 0xaa, 1000);
+	cr_expect(all_zero(q, 1000));
+	arena_free(&a, p, 1000);
+	cr_assert_eq(arena_alloc_raw(&a, 900), p);
+	cr_expect_eq(p[899], (char)0xaa);
+	arena_free(&a, p, 900);
+	cr_assert_eq(alloc_zeroed(&a, 1000), p);
+	cr_expect_null(arena_alloc_raw(&a, 2 << 20));
+	arena_destroy(&a);
+}
+
 /* What is freed comes back for each size of its class, zeroed, and for no other size. */
 Test(arena, size_classes)
 {

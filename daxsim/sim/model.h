@@ -34,7 +34,7 @@ struct model {
 
 #define MODEL_ALL UINT32_MAX
 
-/* Memory of the watchers: a machine that cannot be watched any more cannot go on. */
+/* @p unless it is NULL: a machine that cannot be watched any more cannot go on. */
 static inline void *watcher_must(void *p)
 {
 	if (p)
@@ -43,6 +43,7 @@ static inline void *watcher_must(void *p)
 	abort();
 }
 
+/* Memory of the watchers, zeroed. */
 static inline void *watcher_alloc(struct arena *a, size_t size)
 {
 	return watcher_must(arena_alloc(a, size));
