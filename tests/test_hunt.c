@@ -2,6 +2,7 @@
 /* The table of what generic mixes of sessions show, row by row. */
 #include <errno.h>
 
+#include "backends/fs/fs.h"
 #include "daxsim/script/hunt.h"
 #include "tests/scenario_run.h"
 
@@ -11,16 +12,20 @@
 	"session fault { mwrite m 4k 8 0x5a = 8 or SIGBUS }\n"                                     \
 	"session trunc { truncate f 0 }\n"
 
-/* What hunt() writes, to be freed. */
-static char *hunted(const char *text, const struct explore_limits *limits, int err)
+/* What hunt_fs() writes of all file systems, to be freed; the last of them gives @want. */
+static char *hunted(const char *text, const struct explore_limits *limits, int want)
 {
 	struct scenario *s = parse_text(text);
 	char *rows;
 	size_t size;
 	FILE *to = open_memstream(&rows, &size);
+	int err = 0;
 
 	cr_assert_not_null(to);
-	cr_expect_eq(hunt(s, limits, to), err);
+	for (int i = 0; fs_table[i] && !err; i++)
+		if (fs_table[i]->needs)
+			err = hunt_fs(s, fs_table[i], limits, to, stderr);
+	cr_expect_eq(err, want);
 	fclose(to);
 	scenario_free(s);
 	return rows;

@@ -271,8 +271,8 @@ Test(report, several_verdicts)
 	report_verdict(&rep, &good.v);
 	report_verdict(&rep, &bad.v);
 	report_verdict(&rep, &good.v);
-	cr_expect_eq(rep.passed, 2);
-	cr_expect_eq(rep.failed, 1);
+	cr_expect_eq(rep.sums.passed, 2);
+	cr_expect_eq(rep.sums.failed, 1);
 	report_end(&rep, NULL);
 	fclose(to);
 	cr_expect_not_null(strstr(text, "\nok 1 - good"));

@@ -35,10 +35,18 @@ struct fs_choice {
  * chosen_variants() - what --fs asks for instead of the scenario's own variants
  * @s: the scenario
  * @fs: the options; none: the scenario's own
+ * @errors: where a message goes
  *
  * Return: the first of a list, living as long as @s; NULL, after a message, if one is wrong.
  */
-struct variant *chosen_variants(struct scenario *s, const struct fs_choice *fs);
+struct variant *chosen_variants(struct scenario *s, const struct fs_choice *fs, FILE *errors);
+
+/* How many processes work at a time: jobs_default(), as what is printed does not depend on it. */
+#define JOBS_OPTION                                                                                \
+	{ "jobs", 'j', "N", 0, "processes that work at a time (as many as there are CPUs)", 0 }
+
+/** parse_jobs() - the argument of JOBS_OPTION, for an argp parser */
+unsigned int parse_jobs(const char *arg, struct argp_state *state);
 
 /**
  * parse_paths() - the files and folders behind the options, for an argp parser

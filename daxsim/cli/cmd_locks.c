@@ -86,7 +86,7 @@ static int run_schedule(const struct scenario *s, const struct variant *v,
 
 static int learn_scenario(struct scenario *s, struct options *o)
 {
-	const struct variant *v = chosen_variants(s, &o->fs);
+	const struct variant *v = chosen_variants(s, &o->fs, stderr);
 	int status = v ? EXIT_PASS : EXIT_BAD_INPUT;
 
 	for (; v && !status; v = v->next) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daxsim/cli/cli.h"
+#include "daxsim/script/jobs.h"
 #include "daxsim/script/report.h"
 
 struct options {
@@ -22,6 +23,7 @@ struct options {
 	bool no_schedules;
 	bool outcomes;
 	u64 budget;
+	unsigned int jobs;
 	bool trace;
 	bool verbose;
 	bool quiet;
@@ -35,7 +37,37 @@ struct options {
 struct run_all {
 	const struct options *o;
 	struct report rep;
+	struct jobs jobs;
+	int status;		/* the worst of what was reported */
+	unsigned int nr;	/* variants so far */
 };
+
+/* A scenario while some of its variants are still to be reported. */
+struct file_run {
+	struct run_all *all;
+	struct scenario *s;
+	struct explore_request request;
+	struct judge_how how;
+	char *errors;		/* why it cannot be run; empty: it can */
+	size_t size;
+	unsigned int users;	/* variants, and who adds these */
+};
+
+/* One variant: a job of its own. */
+struct variant_run {
+	struct file_run *file;
+	struct variant v;
+	unsigned int number;	/* of all variants, from 0 */
+	bool first;		/* of its file */
+};
+
+/* What it leaves besides text. */
+struct variant_result {
+	struct report_sums sums;
+	int status;
+};
+
+#define OPTION_JSON 256
 
 static const struct argp_option option_table[] = {
 	{ "mmu", 'm', "MMU", 0,
@@ -53,13 +85,14 @@ static const struct argp_option option_table[] = {
 	{ "budget", 'b', "N", 0,
 	  "executions a strategy may take before a cheaper one follows (2000000; 20000 for each "
 	  "of many files)", 0 },
+	JOBS_OPTION,
 	{ "verbose", 'v', NULL, 0,
 	  "explore: print every finding with what it means and a timeline (the default for one file)",
 	  0 },
 	{ "quiet", 'q', NULL, 0,
 	  "explore: of what passes, print only what it shows (the default for many files)", 0 },
 	{ "trace", 't', NULL, 0, "print every execution, point by point", 0 },
-	{ "json", 'j', NULL, 0, "one JSON document instead of TAP", 0 },
+	{ "json", OPTION_JSON, NULL, 0, "one JSON document instead of TAP", 0 },
 	{ 0 },
 };
 
@@ -103,6 +136,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->trace = true;
 		break;
 	case 'j':
+		o->jobs = parse_jobs(arg, state);
+		break;
+	case OPTION_JSON:
 		o->json = true;
 		break;
 	default:
@@ -111,62 +147,163 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* Read a scenario and the options that are about it. Returns whether it can be run. */
+static bool load(struct file_run *f, const char *path, const struct variant **v, FILE *errors)
+{
+	const struct options *o = f->all->o;
+
+	f->s = scenario_load(path, errors);
+	if (!f->s)
+		return false;
+	f->how = (struct judge_how){
+		.nr_mmus = o->nr_mmus, .no_schedules = o->no_schedules, .outcomes = o->outcomes,
+		.budget = o->budget, .interrupted = &interrupted,
+	};
+	memcpy(f->how.mmus, o->mmus, sizeof(f->how.mmus));
+	*v = chosen_variants(f->s, &o->fs, errors);
+	if (*v && o->schedule)
+		f->how.only = scenario_parse_schedule(f->s, o->schedule, errors);
+	if (!*v || (o->schedule && !f->how.only))
+		return false;
+	f->how.explore = o->strategy ? &f->request : NULL;
+	return !o->strategy || !scenario_parse_explore(f->s, o->strategy, &f->request, errors);
+}
+
+static void put_file(struct file_run *f)
+{
+	if (--f->users)
+		return;
+	scenario_free(f->s);
+	free(f->errors);
+	free(f);
+}
+
+static struct variant_run *new_run(struct file_run *f, const struct variant *v)
+{
+	const struct options *o = f->all->o;
+	struct variant_run *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->file = f;
+	r->number = f->all->nr;
+	f->users++;
+	if (!v)
+		return r;
+	f->all->nr++;
+	r->v = *v;
+	/* What a scenario says of its variants it says of what it lets them do. */
+	r->v.survey = o->no_schedules && !o->fs.nr && !f->s->explore.wanted;
+	return r;
+}
+
 static int run_file(const char *path, void *data)
 {
 	struct run_all *all = data;
-	const struct options *o = all->o;
-	struct report *rep = &all->rep;
-	struct scenario *s = scenario_load(path, stderr);
-	struct explore_request request;
-	struct judge_how how = {
-		.nr_mmus = o->nr_mmus, .no_schedules = o->no_schedules, .outcomes = o->outcomes,
-		.budget = o->budget,
-		.progress = isatty(STDERR_FILENO) ? stderr : NULL, .interrupted = &interrupted,
-	};
-	const struct variant *v;
-	int status = EXIT_BAD_INPUT;
+	struct file_run *f = calloc(1, sizeof(*f));
+	const struct variant *v = NULL;
+	struct variant_run *r;
+	bool first = true;
+	FILE *errors;
 
-	if (!s)
+	if (!f)
 		return EXIT_BAD_INPUT;
-	v = chosen_variants(s, &o->fs);
-	memcpy(how.mmus, o->mmus, sizeof(how.mmus));
-	if (o->schedule)
-		how.only = scenario_parse_schedule(s, o->schedule, stderr);
-	if (!v || (o->schedule && !how.only))
-		goto out;
-	if (o->strategy) {
-		if (scenario_parse_explore(s, o->strategy, &request, stderr))
-			goto out;
-		how.explore = &request;
-	}
-	status = EXIT_PASS;
-	report_scenario(rep, s);
-	for (; v && status <= EXIT_FAILED; v = v->next) {
-		struct verdict verdict;
-		struct variant own = *v;
+	f->all = all;
+	f->users = 1;
+	errors = open_memstream(&f->errors, &f->size);
+	if (!load(f, path, &v, errors))
+		v = NULL;
+	fclose(errors);
+	do {
+		r = new_run(f, v);
+		if (!r)
+			break;
+		r->first = first;
+		first = false;
+		v = v ? v->next : NULL;
+	} while (jobs_add(&all->jobs, r) && v);
+	put_file(f);
+	return interrupted ? EXIT_INTERRUPTED : all->status;
+}
 
-		/* What a scenario says of its variants it says of what it lets them do. */
-		own.survey = o->no_schedules && !o->fs.nr && !s->explore.wanted;
-		judge_as(s, &own, &how, &verdict);
-		if (verdict.interrupted) {
-			/* What was found so far is worth telling. */
-			if (verdict.explored)
-				report_verdict(rep, &verdict);
-			status = EXIT_INTERRUPTED;
-		} else if (verdict.bad_input) {
-			fflush(stdout);
-			fprintf(stderr, "%s\n", verdict.why);
-			status = EXIT_BAD_INPUT;
-		} else {
-			report_verdict(rep, &verdict);
-			if (!verdict.ok)
-				status = EXIT_FAILED;
-		}
-		verdict_free(&verdict);
+static void run_variant(void *arg, const struct job_streams *to, void *result)
+{
+	const struct variant_run *r = arg;
+	struct file_run *f = r->file;
+	struct variant_result *res = result;
+	struct judge_how how = f->how;
+	struct report part;
+	struct verdict verdict;
+
+	if (f->errors[0]) {
+		fputs(f->errors, to->errors);
+		res->status = EXIT_BAD_INPUT;
+		return;
 	}
-out:
-	scenario_free(s);
-	return status;
+	how.progress = to->progress;
+	report_apart(&part, &f->all->rep, r->number, to->out);
+	if (r->first)
+		report_scenario(&part, f->s);
+	judge_as(f->s, &r->v, &how, &verdict);
+	if (verdict.interrupted) {
+		/* What was found so far is worth telling. */
+		if (verdict.explored)
+			report_verdict(&part, &verdict);
+		res->status = EXIT_INTERRUPTED;
+	} else if (verdict.bad_input) {
+		fprintf(to->errors, "%s\n", verdict.why);
+		res->status = EXIT_BAD_INPUT;
+	} else {
+		report_verdict(&part, &verdict);
+		res->status = verdict.ok ? EXIT_PASS : EXIT_FAILED;
+	}
+	verdict_free(&verdict);
+	report_apart_end(&part);
+	res->sums = part.sums;
+}
+
+/* The process that ran a variant told nothing: no scenario may bring that about. */
+static void report_death(const struct variant_run *r, const char *death)
+{
+	struct report *rep = &r->file->all->rep;
+	char why[160];
+	const struct verdict verdict = {
+		.scenario = r->file->s, .variant = &r->v, .nr_mmus = r->file->how.nr_mmus,
+		.mmus = { r->file->how.mmus[0], r->file->how.mmus[1] },
+		.daxsim_bug = true, .why = why, .culprit = -1, .shown = -1,
+	};
+
+	snprintf(why, sizeof(why), "bug of daxsim: the process that ran this %s", death);
+	if (r->first)
+		report_scenario(rep, r->file->s);
+	rep->number = r->number;
+	report_verdict(rep, &verdict);
+}
+
+static bool report_variant(void *arg, const struct job_end *end)
+{
+	const struct variant_run *r = arg;
+	struct run_all *all = r->file->all;
+	const struct variant_result *res = end->result;
+	int status = EXIT_FAILED;
+
+	if (res) {
+		report_join(&all->rep, &res->sums, end->out);
+		fputs(end->errors, stderr);
+		status = res->status;
+	} else {
+		report_death(r, end->death);
+	}
+	all->status = max_t(int, all->status, status);
+	return status != EXIT_BAD_INPUT;
+}
+
+static void drop_variant(void *arg)
+{
+	struct variant_run *r = arg;
+
+	put_file(r->file);
+	free(r);
 }
 
 /* One file is looked into, many are gone through. */
@@ -180,6 +317,11 @@ static enum report_detail choose_detail(const struct options *o)
 		return REPORT_USUAL;
 	return o->many ? REPORT_BRIEF : REPORT_FULL;
 }
+
+static const struct job_kind variant_job = {
+	.result_size = sizeof(struct variant_result),
+	.work = run_variant, .done = report_variant, .drop = drop_variant,
+};
 
 static int run(const char *command, const char *doc, struct options *o, int argc, char **argv)
 {
@@ -195,6 +337,7 @@ static int run(const char *command, const char *doc, struct options *o, int argc
 	snprintf(name, sizeof(name), "daxsim %s", command);
 	argv[0] = name;
 	o->nr_mmus = choose_mmus("both", o->mmus);
+	o->jobs = jobs_default();
 	argp_parse(&argp, argc, argv, 0, NULL, o);
 	o->many = o->paths[1] || (!stat(o->paths[0], &st) && S_ISDIR(st.st_mode));
 	if (!o->budget && o->no_schedules && o->many)
@@ -202,7 +345,14 @@ static int run(const char *command, const char *doc, struct options *o, int argc
 	catch_interrupts();
 	report_begin(&all.rep, stdout, o->json, o->trace);
 	all.rep.detail = choose_detail(o);
+	if (jobs_begin(&all.jobs, &variant_job, o->jobs, isatty(STDERR_FILENO) ? stderr : NULL,
+		       &interrupted)) {
+		fprintf(stderr, "daxsim %s: error: out of memory\n", command);
+		return EXIT_BAD_INPUT;
+	}
 	status = for_each_scenario(command, o->paths, run_file, &all);
+	jobs_end(&all.jobs);
+	status = max_t(int, status, all.status);
 	report_end(&all.rep, status == EXIT_BAD_INPUT	? "bad input" :
 			     status == EXIT_INTERRUPTED ? "interrupted" :
 							  NULL);

@@ -10,23 +10,33 @@
 
 typedef unsigned long long ull;	/* for printf */
 
+/* A row of the table. */
+struct row {
+	const struct scenario *s;
+	const struct fs_ops *fs;
+	const struct explore_limits *limits;
+	struct exploration *x;
+	FILE *to, *errors;
+};
+
 /* Explore one kernel; *bugs is what it showed, bit per enum invariant. */
-static int look(struct scenario *s, const struct fs_ops *fs, profile_t p, const char *text,
-		const struct explore_limits *limits, struct exploration *x, u64 *bugs)
+static int look(struct row *r, profile_t p, const char *text, u64 *bugs)
 {
 	static const struct explore_request all = { .strategy = EXPLORE_DPOR };
+	const struct explore_limits *limits = r->limits;
 	const struct variant v = {
-		.text = text, .fs = fs, .profile = p, .expect = EXPECT_BUG,
+		.text = text, .fs = r->fs, .profile = p, .expect = EXPECT_BUG,
 	};
-	int err = explore_scenario(s, &v, &all, limits, x);
+	int err = explore_scenario(r->s, &v, &all, limits, r->x);
 
 	*bugs = 0;
 	if (err) {
-		fprintf(stderr, "%s: %s on %s: %s\n", s->path, s->name, text, x->failure);
+		fprintf(r->errors, "%s: %s on %s: %s\n", r->s->path, r->s->name, text,
+			r->x->failure);
 		return err;
 	}
 	for (int i = 0; i < NR_INVARIANTS; i++)
-		*bugs |= (u64)(x->findings[i].classes > 0) << i;
+		*bugs |= (u64)(r->x->findings[i].classes > 0) << i;
 	return limits->interrupted && *limits->interrupted ? -EINTR : 0;
 }
 
@@ -52,27 +62,26 @@ static void print_cell(u64 bugs, const struct exploration *x, FILE *to)
 }
 
 /* What v11 shows without a patch that it does not show with it. */
-static int print_lacking(struct scenario *s, const struct fs_ops *fs, u64 with,
-			 const struct explore_limits *limits, struct exploration *x, FILE *to)
+static int print_lacking(struct row *r, u64 with)
 {
 	const char *sep = "";
 	char text[64];
 	u64 bugs;
 	int err;
 
-	fputs(" | ", to);
+	fputs(" | ", r->to);
 	for (int p = 0; p < NR_PROTECTIONS; p++) {
-		if (!(fs->needs >> p & 1))
+		if (!(r->fs->needs >> p & 1))
 			continue;
-		snprintf(text, sizeof(text), "%s@v11 -%s", fs->name, protection_table[p].id);
-		err = look(s, fs, profile_named("v11") & ~BIT(p), text, limits, x, &bugs);
-		exploration_free(x);
+		snprintf(text, sizeof(text), "%s@v11 -%s", r->fs->name, protection_table[p].id);
+		err = look(r, profile_named("v11") & ~BIT(p), text, &bugs);
+		exploration_free(r->x);
 		if (err)
 			return err;
 		if (!(bugs & ~with))
 			continue;
-		fprintf(to, "%s-%s: ", sep, protection_table[p].id);
-		print_bugs(bugs & ~with, to);
+		fprintf(r->to, "%s-%s: ", sep, protection_table[p].id);
+		print_bugs(bugs & ~with, r->to);
 		sep = "; ";
 	}
 	return 0;
@@ -87,49 +96,49 @@ static const char *latest_profile(void)
 	return profile_names[i];
 }
 
-static int hunt_fs(struct scenario *s, const struct fs_ops *fs, struct exploration *x,
-		   const struct explore_limits *limits, FILE *to)
+static int print_row(struct row *r)
 {
+	const struct fs_ops *fs = r->fs;
 	char text[64];
 	u64 bugs, in_v11;
 	int err;
 
-	fprintf(to, "| %s | %s", s->name, fs->name);
+	fprintf(r->to, "| %s | %s", r->s->name, fs->name);
 	snprintf(text, sizeof(text), "%s@v10", fs->name);
-	err = look(s, fs, profile_named("v10"), text, limits, x, &bugs);
+	err = look(r, profile_named("v10"), text, &bugs);
 	if (!err)
-		print_cell(bugs, x, to);
-	exploration_free(x);
+		print_cell(bugs, r->x, r->to);
+	exploration_free(r->x);
 	if (err)
 		return err;
 	snprintf(text, sizeof(text), "%s@v11", fs->name);
-	err = look(s, fs, profile_named("v11"), text, limits, x, &in_v11);
-	exploration_free(x);
+	err = look(r, profile_named("v11"), text, &in_v11);
+	exploration_free(r->x);
 	if (!err)
-		err = print_lacking(s, fs, in_v11, limits, x, to);
+		err = print_lacking(r, in_v11);
 	if (err)
 		return err;
-	fputs(" | ", to);
-	print_bugs(in_v11, to);
+	fputs(" | ", r->to);
+	print_bugs(in_v11, r->to);
 	snprintf(text, sizeof(text), "%s@%s", fs->name, latest_profile());
-	err = look(s, fs, profile_named(latest_profile()), text, limits, x, &bugs);
+	err = look(r, profile_named(latest_profile()), text, &bugs);
 	if (!err)
-		print_cell(bugs, x, to);
-	exploration_free(x);
-	fputs(" |\n", to);
-	fflush(to);
+		print_cell(bugs, r->x, r->to);
+	exploration_free(r->x);
+	fputs(" |\n", r->to);
 	return err;
 }
 
-int hunt(struct scenario *s, const struct explore_limits *limits, FILE *to)
+int hunt_fs(const struct scenario *s, const struct fs_ops *fs, const struct explore_limits *limits,
+	    FILE *to, FILE *errors)
 {
-	struct exploration *x = calloc(1, sizeof(*x));
-	int err = x ? 0 : -ENOMEM;
+	struct row r = {
+		.s = s, .fs = fs, .limits = limits, .x = calloc(1, sizeof(*r.x)), .to = to,
+		.errors = errors,
+	};
+	int err = r.x ? print_row(&r) : -ENOMEM;
 
-	for (int i = 0; fs_table[i] && !err; i++)
-		if (fs_table[i]->needs)
-			err = hunt_fs(s, fs_table[i], x, limits, to);
-	free(x);
+	free(r.x);
 	return err;
 }
 

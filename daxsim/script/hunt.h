@@ -10,16 +10,21 @@
 
 #include "daxsim/script/explore_scenario.h"
 
+struct fs_ops;
+
 /**
- * hunt() - explore one scenario's sessions on all file systems, and print its rows
+ * hunt_fs() - explore one scenario's sessions on a file system, and print its row
  * @s: the scenario; its fs lines and schedules do not count
+ * @fs: the file system
  * @limits: of each exploration
- * @to: where a row of the table for each file system goes, in Markdown
+ * @to: where a row of the table goes, in Markdown
+ * @errors: where a message goes
  *
- * The kernels are v10, v11 without each patch that the file system needs, v11
- * and the latest profile. Return: 0, -EINTR, or another negative errno with a message on stderr.
+ * The kernels are v10, v11 without each patch that the file system needs, v11 and the latest
+ * profile. Return: 0, -EINTR, or another negative errno with a message.
  */
-int hunt(struct scenario *s, const struct explore_limits *limits, FILE *to);
+int hunt_fs(const struct scenario *s, const struct fs_ops *fs, const struct explore_limits *limits,
+	    FILE *to, FILE *errors);
 
 /** hunt_header() - the head of the table */
 void hunt_header(FILE *to);

@@ -190,11 +190,11 @@ static void count_explored(struct report *rep, const struct verdict *v)
 {
 	if (!v->explored)
 		return;
-	rep->explored++;
-	rep->classes += v->explored->result.classes;
-	rep->executions += v->explored->result.executions;
-	rep->findings += __builtin_popcountll(explored_bugs(v));
-	rep->seconds += v->explored->seconds;
+	rep->sums.explored++;
+	rep->sums.classes += v->explored->result.classes;
+	rep->sums.executions += v->explored->result.executions;
+	rep->sums.findings += __builtin_popcountll(explored_bugs(v));
+	rep->sums.seconds += v->explored->seconds;
 }
 
 void report_verdict(struct report *rep, const struct verdict *v)
@@ -202,13 +202,14 @@ void report_verdict(struct report *rep, const struct verdict *v)
 	unsigned int given = v->nr_schedules - v->nr_found;
 	FILE *to = rep->to;
 
-	rep->passed += v->ok;
-	rep->failed += !v->ok;
+	rep->number++;
+	rep->sums.passed += v->ok;
+	rep->sums.failed += !v->ok;
 	if (rep->json) {
 		json_array_append_new(rep->json, verdict_to_json(v));
 		return;
 	}
-	fprintf(to, "%s %u - %s %s: ", v->ok ? "ok" : "not ok", rep->passed + rep->failed,
+	fprintf(to, "%s %u - %s %s: ", v->ok ? "ok" : "not ok", rep->number,
 		v->scenario->name, v->variant->text);
 	if (v->ok)
 		print_outcome(v, to);
@@ -246,11 +247,51 @@ void report_verdict(struct report *rep, const struct verdict *v)
 	fflush(to);
 }
 
+void report_apart(struct report *part, const struct report *rep, unsigned int number, FILE *to)
+{
+	*part = *rep;
+	part->to = to;
+	part->number = number;
+	part->sums = (struct report_sums){ 0 };
+	part->json = rep->json ? json_array() : NULL;
+}
+
+void report_apart_end(struct report *part)
+{
+	if (part->json)
+		json_dumpf(part->json, part->to, JSON_COMPACT);
+	json_decref(part->json);
+}
+
+void report_join(struct report *rep, const struct report_sums *sums, const char *text)
+{
+	struct report_sums *all = &rep->sums;
+
+	all->passed += sums->passed;
+	all->failed += sums->failed;
+	all->explored += sums->explored;
+	all->classes += sums->classes;
+	all->executions += sums->executions;
+	all->findings += sums->findings;
+	all->seconds += sums->seconds;
+	if (rep->json) {
+		json_t *list = json_loads(text, 0, NULL);
+
+		json_array_extend(rep->json, list);
+		json_decref(list);
+		return;
+	}
+	fputs(text, rep->to);
+	fflush(rep->to);
+}
+
 void report_end(struct report *rep, const char *why)
 {
+	const struct report_sums *sums = &rep->sums;
+
 	if (rep->json) {
 		json_t *doc = json_pack("{s:o, s:i, s:i, s:s?}", "results", rep->json, "passed",
-					(int)rep->passed, "failed", (int)rep->failed, "cut_short",
+					(int)sums->passed, "failed", (int)sums->failed, "cut_short",
 					why);
 
 		json_dumpf(doc, rep->to, JSON_INDENT(2));
@@ -261,10 +302,10 @@ void report_end(struct report *rep, const char *why)
 	if (why)
 		fprintf(rep->to, "Bail out! %s\n", why);
 	else
-		fprintf(rep->to, "1..%u\n", rep->passed + rep->failed);
-	if (rep->explored > 1)
+		fprintf(rep->to, "1..%u\n", sums->passed + sums->failed);
+	if (sums->explored > 1)
 		fprintf(rep->to, "# explored %u variants: %llu classes in %llu executions, %llu findings (%.1f s)\n",
-			rep->explored, (ull)rep->classes, (ull)rep->executions, (ull)rep->findings,
-			rep->seconds);
-	fprintf(rep->to, "%u passed, %u failed\n", rep->passed, rep->failed);
+			sums->explored, (ull)sums->classes, (ull)sums->executions,
+			(ull)sums->findings, sums->seconds);
+	fprintf(rep->to, "%u passed, %u failed\n", sums->passed, sums->failed);
 }
