@@ -137,6 +137,7 @@ check: all tests					## install what is missing, build, run all tests and scenar
 	@ok=0; failed=; \
 	$(foreach t,$(TESTS),$(call step,$(t:$(BUILD)/%=%),$(t) $(TEST_FLAGS))) \
 	$(if $(wildcard tests/golden/run),$(call step,tests/golden,tests/golden/run $(PROG))) \
+	$(call step,tests/jobs,tests/jobs/run $(PROG)) \
 	$(call step,tests/library,tests/library/run $(BUILD) $(CC) $(SANITIZE)) \
 	$(call step,scenarios,$(PROG) run scenarios) \
 	echo; \

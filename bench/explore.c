@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "bench/lib/machine_line.h"
@@ -156,9 +157,13 @@ static const struct workload {
 
 #define MEMORY_WORKLOAD 1
 
+#define SCALING_WORKLOAD 10
+#define MAX_PROCESSES 2
+
 /* What came of it. */
 struct row {
 	const struct workload *what;
+	s32 processes;
 	struct explore_result result;
 	unsigned int nr_runs;
 	double per_second[MAX_RUNS];	/* executions, in each run */
@@ -182,9 +187,10 @@ static double run_bare(struct explore_result *result)
 
 /* The seconds are those of the search alone, without making the machine. */
 static double run_scenario(struct scenario *s, const struct variant *v,
-			   const struct explore_request *how, struct explore_result *result)
+			   const struct explore_request *how, volatile s32 *helpers,
+			   struct explore_result *result)
 {
-	static const struct explore_limits limits = { .executions = 0 };
+	const struct explore_limits limits = { .free = helpers };
 	static struct exploration x;
 	double took;
 
@@ -206,6 +212,19 @@ static struct scenario *load(const struct workload *w)
 	return s;
 }
 
+/* A number of processes that all of them see; it is the same again when they are gone. */
+static volatile s32 *shared_number(s32 n)
+{
+	static volatile s32 *p;
+
+	if (!p)
+		p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		die("no memory");
+	*p = n;
+	return p;
+}
+
 /* Many explorations in turn, for @seconds; a run is some of them, the result their median. */
 static void measure(struct row *row, double seconds)
 {
@@ -213,6 +232,7 @@ static void measure(struct row *row, double seconds)
 	const struct workload *w = row->what;
 	struct scenario *s = w->path || w->text ? load(w) : NULL;
 	struct variant *v = s ? scenario_parse_variant(s, w->fs, stderr) : NULL;
+	volatile s32 *helpers = row->processes > 1 ? shared_number(row->processes - 1) : NULL;
 	double all = 0;
 
 	while (row->nr_runs < MAX_RUNS && (row->nr_runs < MIN_RUNS || all < seconds)) {
@@ -220,7 +240,8 @@ static void measure(struct row *row, double seconds)
 		u64 executions = 0;
 
 		do {
-			took += s ? run_scenario(s, v, &how, &row->result) : run_bare(&row->result);
+			took += s ? run_scenario(s, v, &how, helpers, &row->result) :
+				    run_bare(&row->result);
 			executions += row->result.executions;
 		} while (took < seconds / 20);
 		row->per_second[row->nr_runs++] = executions / took;
@@ -267,7 +288,7 @@ static struct memory measure_memory(void)
 			.strategy = EXPLORE_RANDOM, .seed = 1, .runs = i ? GROWTH_RUNS : GROWTH_RUNS / 100,
 		};
 
-		run_scenario(s, v, &how, &result);
+		run_scenario(s, v, &how, NULL, &result);
 		m.executions[i] = result.executions;
 		m.kb[i] = max_rss_kb();
 	}
@@ -275,7 +296,17 @@ static struct memory measure_memory(void)
 	return m;
 }
 
-static void print_table(const struct row *rows, const struct memory *m)
+/* One exploration by several processes, scaling[i] by i + 1 of them. */
+static void print_scaling(const struct row *scaling)
+{
+	printf("\n%s %s by", scaling->what->name, scaling->what->fs);
+	for (s32 i = 0; i < MAX_PROCESSES; i++)
+		printf("%s %d process%s: %.0f executions/s", i ? "," : "", i + 1, i ? "es" : "",
+		       scaling[i].executions_s);
+	printf(" (x %.2f)\n", scaling[MAX_PROCESSES - 1].executions_s / scaling[0].executions_s);
+}
+
+static void print_table(const struct row *rows, const struct row *scaling, const struct memory *m)
 {
 	printf("classes, and executions cut short; steps are accesses, replays included;\n"
 	       "x bare: how many times as long a step takes as in the bare program\n\n");
@@ -288,6 +319,7 @@ static void print_table(const struct row *rows, const struct memory *m)
 		       (unsigned long long)r->result.classes, (unsigned long long)r->result.cut,
 		       steps_each(r), r->executions_s, steps_s(r), steps_s(&rows[0]) / steps_s(r));
 	}
+	print_scaling(scaling);
 	printf("\nmemory: %ld kB after %llu executions, %ld kB after %llu more\n", m->kb[0],
 	       (unsigned long long)m->executions[0], m->kb[1],
 	       (unsigned long long)m->executions[1]);
@@ -308,14 +340,16 @@ static json_t *row_json(const struct row *r, const struct row *bare)
 }
 
 static void print_json(const struct machine_line *line, const struct row *rows,
-		       const struct memory *m)
+		       const struct row *scaling, const struct memory *m)
 {
-	json_t *list = json_array(), *root;
+	json_t *list = json_array(), *by_processes = json_array(), *root;
 
 	for (size_t i = 0; i < ARRAY_SIZE(workloads); i++)
 		json_array_append_new(list, row_json(&rows[i], &rows[0]));
-	root = json_pack("{s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "machine", machine_line_json(line),
-			 "rows", list, "memory", "kb_before", (json_int_t)m->kb[0],
+	for (s32 i = 0; i < MAX_PROCESSES; i++)
+		json_array_append_new(by_processes, row_json(&scaling[i], &rows[0]));
+	root = json_pack("{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "machine",
+			 machine_line_json(line), "rows", list, "by_processes", by_processes, "memory", "kb_before", (json_int_t)m->kb[0],
 			 "executions_before", (json_int_t)m->executions[0], "kb_after",
 			 (json_int_t)m->kb[1], "executions", (json_int_t)m->executions[1]);
 	if (!root || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)))
@@ -332,7 +366,7 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	static const char usage[] = "usage: explore [--seconds 0.01..60, for each row] [--json]";
-	static struct row rows[ARRAY_SIZE(workloads)];
+	static struct row rows[ARRAY_SIZE(workloads)], scaling[MAX_PROCESSES];
 	struct machine_line line;
 	struct memory memory;
 	double seconds = 1;
@@ -363,10 +397,14 @@ int main(int argc, char **argv)
 		rows[i].what = &workloads[i];
 		measure(&rows[i], seconds);
 	}
+	for (s32 i = 0; i < MAX_PROCESSES; i++) {
+		scaling[i] = (struct row){ .what = &workloads[SCALING_WORKLOAD], .processes = i + 1 };
+		measure(&scaling[i], seconds);
+	}
 	memory = measure_memory();
 	if (json)
-		print_json(&line, rows, &memory);
+		print_json(&line, rows, scaling, &memory);
 	else
-		print_table(rows, &memory);
+		print_table(rows, scaling, &memory);
 	return 0;
 }

@@ -6,6 +6,7 @@
  * behind it picks one of several locks of the class.
  */
 #include "daxsim/sim/lockdep.h"
+#include "daxsim/sim/lock_news.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -454,5 +455,95 @@ Test(lockdep, order_for_graphviz)
 	cr_expect_not_null(strstr(text, "\"mmap_sem\" -> \"sb_pagefault\" [style=dashed, color=black]"),
 			   "%s", text);
 	free(text);
+	bench_free(b);
+}
+
+/* The order as text, to be freed. */
+static char *order_of(const struct lockdep *ld)
+{
+	char *text;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	cr_assert_not_null(to);
+	lockdep_print_order(ld, to);
+	fclose(to);
+	return text;
+}
+
+/*
+ * One validator sees @first and @mine, another one @first and @theirs, of which it passes on
+ * the news. Returns whether the first one took them; then it knows as much as if it had seen it all.
+ */
+static bool pass_on(const char *first, const char *mine, const char *theirs)
+{
+	struct bench *here = bench(0), *there = bench(0), *all = bench(0);
+	struct lock_news *n = calloc(1, sizeof(*n));
+	struct lock_memory m;
+	bool taken;
+
+	take(here, first);
+	take(there, first);
+	lock_memory_take(&m, there->ld);
+	take(here, mine);
+	take(there, theirs);
+	taken = lock_news_write(n, &m, there->ld) && lock_news_learn(n, here->ld);
+	free(n);
+	take(all, first);
+	take(all, mine);
+	if (taken)
+		take(all, theirs);
+	cr_expect_eq(memcmp(here->ld->seen, all->ld->seen, sizeof(all->ld->seen)), 0);
+	cr_expect_eq(memcmp(here->ld->waits, all->ld->waits, sizeof(all->ld->waits)), 0);
+	cr_expect_eq(memcmp(here->ld->reach, all->ld->reach, sizeof(all->ld->reach)), 0);
+	cr_expect_str_eq(here->said, all->said);
+	/* Tasks are called after their place in a string, so witnesses are the same only of one. */
+	if (!*mine && !*first) {
+		char *a = order_of(here->ld), *b = order_of(all->ld);
+
+		cr_expect_str_eq(a, b);
+		free(a);
+		free(b);
+	}
+	bench_free(here);
+	bench_free(there);
+	bench_free(all);
+	return taken;
+}
+
+Test(lockdep, news_are_learned)
+{
+	cr_expect(pass_on("", "", "ABC Ad bC"));
+	cr_expect(pass_on("AB", "BC", "AC CD bD"));
+	cr_expect(pass_on("AB", "BC", "BC"));
+	cr_expect(pass_on("AB BA", "BC", "CD AD"));
+	cr_expect(pass_on("AB", "", ""));
+}
+
+/* Neither knows the cycle that both together would close; or one has told of one. */
+Test(lockdep, news_that_close_a_cycle_are_refused)
+{
+	cr_expect(!pass_on("", "AB", "BA"));
+	cr_expect(!pass_on("AB", "BC", "CA"));
+	cr_expect(!pass_on("", "AB CD", "BC DA"));
+	cr_expect(!pass_on("AB", "", "BA"));
+	cr_expect(!pass_on("AB", "BA", "CD"));
+	cr_expect(!pass_on("AB", "CC1", "CD"));
+}
+
+Test(lockdep, news_that_are_too_much)
+{
+	struct bench *b = bench(0);
+	struct lock_news *n = calloc(1, sizeof(*n));
+	struct lock_memory m;
+	char *name = malloc(LOCK_NEWS_TEXT + 1);
+
+	lock_memory_take(&m, b->ld);
+	memset(name, 'n', LOCK_NEWS_TEXT);
+	name[LOCK_NEWS_TEXT] = '\0';
+	take_word(b, name, "AB", 2);
+	cr_expect(!lock_news_write(n, &m, b->ld));
+	free(name);
+	free(n);
 	bench_free(b);
 }

@@ -484,3 +484,23 @@ Test(pmem, no_address_space_is_enomem_and_leaks_nothing)
 	close(fd);
 	cr_expect_eq(count_fds(), fds);
 }
+
+Test(pmem, parted_from_its_fd)
+{
+	struct pmem dev = make(SIZE);
+	char byte = 0;
+
+	dev.base[PAGE_SIZE] = 'a';
+	dev.base[2 * PAGE_SIZE] = 'b';
+	cr_assert_eq(pmem_part(&dev), 0);
+	cr_expect_eq(dev.base[PAGE_SIZE], 'a');
+	dev.base[PAGE_SIZE] = 'c';
+	dev.base[3 * PAGE_SIZE] = 'd';
+	cr_expect_eq(dev.base[PAGE_SIZE], 'c');
+	cr_expect_eq(dev.base[2 * PAGE_SIZE], 'b');
+	cr_expect_eq(pread(dev.fd, &byte, 1, PAGE_SIZE), 1);
+	cr_expect_eq(byte, 'a');
+	cr_expect_eq(pread(dev.fd, &byte, 1, 3 * PAGE_SIZE), 1);
+	cr_expect_eq(byte, 0);
+	pmem_destroy(&dev);
+}

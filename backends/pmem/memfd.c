@@ -116,6 +116,14 @@ int pmem_open_fd(struct pmem *dev, int fd, char *why, size_t len)
 	return err;
 }
 
+int pmem_part(struct pmem *dev)
+{
+	void *base = mmap(dev->base, dev->size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, dev->fd, 0);
+
+	return base == MAP_FAILED ? -errno : 0;
+}
+
 static size_t bitmap_bytes(const struct pmem *dev)
 {
 	return DIV_ROUND_UP(dev->nr_blocks, 64) * sizeof(u64);

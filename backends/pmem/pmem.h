@@ -74,6 +74,15 @@ int pmem_open_fd(struct pmem *dev, int fd, char *why, size_t len);
 void pmem_destroy(struct pmem *dev);
 
 /**
+ * pmem_part() - make what is stored from now on private to this process and those it forks
+ * @dev: an open device; its address stays, and so do its contents
+ *
+ * Other mappings of the fd do not see such stores, nor do these see theirs.
+ * Return: 0, or what mmap(2) said.
+ */
+int pmem_part(struct pmem *dev);
+
+/**
  * pmem_direct_access() - address of a piece of the device: bdev_direct_access() of 4.0
  * @dev: the device
  * @sector: where, in 512-byte sectors

@@ -59,6 +59,7 @@ static void hunt_row(void *arg, const struct job_streams *to, void *result)
 	struct explore_limits limits = r->all->limits;
 
 	limits.progress = to->progress;
+	limits.free = to->free;
 	*(int *)result = hunt_fs(r->s, r->fs, &limits, to->out, to->errors);
 }
 

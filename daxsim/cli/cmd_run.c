@@ -241,6 +241,7 @@ static void run_variant(void *arg, const struct job_streams *to, void *result)
 		return;
 	}
 	how.progress = to->progress;
+	how.free = to->free;
 	report_apart(&part, &f->all->rep, r->number, to->out);
 	if (r->first)
 		report_scenario(&part, f->s);

@@ -4,7 +4,14 @@
 #define DAXSIM_EXPLORE_PRIVATE_H
 
 #include "daxsim/script/explore_scenario.h"
+#include "daxsim/sim/lock_news.h"
 #include "daxsim/sim/snapshot.h"
+
+/*
+ * Classes with a session that makes EXPLORE_MAX_EVENTS accesses: each takes as long as dozens of
+ * others, nothing is proven any more, and it is not likely that the next one shows something new.
+ */
+#define MAX_ENDLESS 100
 
 #define NR_SAVED 32	/* states of an execution that are kept at a time */
 
@@ -44,6 +51,8 @@ struct explorer {
 	double begun;			/* the strategy at hand, seconds */
 	const struct explore_request *how;
 	bool estimated;			/* and the estimate was printed */
+	bool table_full;		/* of outcomes, and */
+	struct lock_memory locks;	/* what was known of them when this process began */
 	bool reached[NR_POINTS];	/* by any session in any execution */
 	u64 end;			/* GOAL_END: the end_hash() to come to */
 	struct machine m;
@@ -126,6 +135,12 @@ void record_course(struct explorer *x, struct explore_finding *f);
  * It is not told where to stop any more, so that a replay shows whether it ever does.
  */
 void let_run_on(struct explorer *x, struct explore_finding *f);
+
+/* What processes that share an exploration do, struct explore_ahead; @ctx is a struct explorer. */
+extern const size_t explored_part_size;	/* bytes, of what explored_pack() leaves */
+void explored_begin(void *ctx);
+bool explored_pack(void *ctx, void *to);
+bool explored_take(void *ctx, const void *from);
 
 /** explore_progress() - how far it is, for a terminal; called every few thousand executions */
 void explore_progress(struct explorer *x, const struct explore_result *r);

@@ -20,12 +20,6 @@ static void on_violation(void *data, enum invariant inv, const char *text)
 	memcpy(x->texts[inv], text, strlen(text) + 1);
 }
 
-/*
- * Classes with a session that makes EXPLORE_MAX_EVENTS accesses: each takes as long as dozens of
- * others, nothing is proven any more, and it is not likely that the next one shows something new.
- */
-#define MAX_ENDLESS 100
-
 /* The fewest preemptions, and of those the fewest parts. */
 static void keep(struct explorer *x, struct explore_finding *f, const char *text,
 		 const struct explore_run *run)
@@ -124,8 +118,7 @@ static bool visit(void *ctx, const struct explore_run *run)
 			keep(x, &x->out->findings[i], x->texts[i], run);
 	if (x->mismatch[0])
 		keep(x, &x->out->mismatch, x->mismatch, run);
-	return x->out->result.executions < x->limits.executions &&
-	       x->out->endless.classes < MAX_ENDLESS;
+	return x->out->endless.classes < MAX_ENDLESS;
 }
 
 double explore_seconds(void)
@@ -136,24 +129,29 @@ double explore_seconds(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* Executions that are cut short are not visited, but count. */
 static bool progress(void *ctx, const struct explore_result *r)
 {
 	struct explorer *x = ctx;
 
 	if (x->limits.progress)
 		explore_progress(x, r);
-	return r->executions < x->limits.executions;
+	return true;
 }
+
+#define WORTH_A_PROCESS 4000	/* executions; a process takes about as long as 100 to make */
 
 /* One strategy. Returns 1, or 0 if it took too many executions, or a negative errno. */
 static int search(struct explorer *x, const struct explore_program *program,
 		  const struct explore_request *how)
 {
+	const struct explore_ahead ahead = {
+		.free = x->limits.free, .worth = WORTH_A_PROCESS, .size = explored_part_size, .begin = explored_begin,
+		.pack = explored_pack, .take = explored_take,
+	};
 	struct explore_options o = {
 		.strategy = how->strategy, .bound = how->bound, .runs = how->runs,
-		.seed = how->seed, .visit = visit, .progress = progress, .ctx = x,
-		.interrupted = x->limits.interrupted,
+		.seed = how->seed, .most = x->limits.executions, .visit = visit, .progress = progress, .ctx = x,
+		.interrupted = x->limits.interrupted, .ahead = ahead.free ? &ahead : NULL,
 	};
 	struct explore_result *r = &x->out->result;
 	u64 before = r->executions;
@@ -256,6 +254,9 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 			 x->mismatch[0] ? x->mismatch : "setup does not come to its end");
 		err = -EINVAL;
 	}
+	/* Processes that share the search have a device each. */
+	if (!err && x->limits.free)
+		err = pmem_part(&x->m.sim.pmem);
 	if (err)
 		goto destroy;
 	x->m.sim.lockdep = lockdep = lockdep_create();

@@ -41,6 +41,11 @@ struct explore_limits {
 	bool outcomes;		/* tell distinct ends apart; costs time in proportion to what files hold */
 	FILE *progress;		/* where a line about progress goes; NULL: nowhere */
 	const volatile sig_atomic_t *interrupted;	/* may be NULL */
+	/*
+	 * Processes that may still be made to help with "all", in memory that processes share; what
+	 * comes of it is the same. No other thread may run. NULL: none
+	 */
+	volatile s32 *free;
 };
 
 #define EXPLORE_BUDGET 2000000ULL

@@ -21,6 +21,11 @@ struct parcel {
 	size_t out, errors;
 };
 
+struct jobs_shared {
+	volatile u64 first;	/* number of the first in the queue */
+	volatile s32 free;	/* processes that can be made besides those of the jobs */
+};
+
 struct job {
 	STAILQ_ENTRY(job) link;
 	u64 number;		/* from 0 */
@@ -43,14 +48,15 @@ unsigned int jobs_default(void)
 int jobs_begin(struct jobs *j, const struct job_kind *kind, unsigned int at_a_time,
 	       FILE *progress, const volatile sig_atomic_t *interrupted)
 {
-	void *first = mmap(NULL, sizeof(*j->first), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct jobs_shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+					  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	if (first == MAP_FAILED)
+	if (shared == MAP_FAILED)
 		return -ENOMEM;
+	shared->free = at_a_time;
 	*j = (struct jobs){
 		.kind = kind, .at_a_time = at_a_time, .progress = progress,
-		.interrupted = interrupted, .first = first,
+		.interrupted = interrupted, .shared = shared,
 	};
 	STAILQ_INIT(&j->queue);
 	return 0;
@@ -66,7 +72,7 @@ static ssize_t write_foot(void *cookie, const char *text, size_t size)
 {
 	const struct foot *f = cookie;
 
-	if (*f->j->first == f->number)
+	if (f->j->shared->first == f->number)
 		fwrite(text, 1, size, f->j->progress);
 	return size;
 }
@@ -84,7 +90,10 @@ static FILE *open_foot(struct foot *f)
 static void work(const struct jobs *j, const struct job *job, FILE *to)
 {
 	struct foot foot = { j, job->number };
-	struct job_streams s = { .progress = j->progress ? open_foot(&foot) : NULL };
+	struct job_streams s = {
+		.progress = j->progress ? open_foot(&foot) : NULL,
+		.free = j->at_a_time > 1 ? &j->shared->free : NULL,
+	};
 	void *result = calloc(1, j->kind->result_size);
 	char *out = NULL, *errors = NULL;
 	struct parcel p;
@@ -156,6 +165,7 @@ static bool start(struct jobs *j, struct job *job)
 	}
 	job->fd = fds[0];
 	j->running++;
+	__atomic_sub_fetch(&j->shared->free, 1, __ATOMIC_SEQ_CST);
 	return true;
 }
 
@@ -166,6 +176,7 @@ static void end(struct jobs *j, struct job *job)
 	close(job->fd);
 	job->fd = -1;
 	j->running--;
+	__atomic_add_fetch(&j->shared->free, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Take what a process has written. */
@@ -264,7 +275,7 @@ static void hand_over_all(struct jobs *j)
 	while (!j->stopped && (job = STAILQ_FIRST(&j->queue)) && job->fd < 0) {
 		hand_over(j, job);
 		drop(j, job);
-		++*j->first;
+		j->shared->first++;
 	}
 }
 
@@ -313,5 +324,5 @@ void jobs_end(struct jobs *j)
 			end(j, job);
 	while ((job = STAILQ_FIRST(&j->queue)))
 		drop(j, job);
-	munmap((void *)j->first, sizeof(*j->first));
+	munmap(j->shared, sizeof(*j->shared));
 }

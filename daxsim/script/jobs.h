@@ -20,6 +20,7 @@ struct job_streams {
 	FILE *out;
 	FILE *errors;
 	FILE *progress;		/* seen while everything before it has been handed over; or NULL */
+	volatile s32 *free;	/* processes that it may make; all of them share this. NULL: none */
 };
 
 /* What came of it. */
@@ -44,6 +45,7 @@ struct job_kind {
 };
 
 struct job;
+struct jobs_shared;
 
 struct jobs {
 	const struct job_kind *kind;
@@ -53,7 +55,7 @@ struct jobs {
 	STAILQ_HEAD(, job) queue;	/* what was not handed over yet */
 	unsigned int running;
 	u64 added;
-	volatile u64 *first;		/* number of the first in the queue; the processes see it */
+	struct jobs_shared *shared;	/* by all processes */
 	bool told;			/* the processes know of the interruption */
 	bool stopped;
 };

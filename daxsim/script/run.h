@@ -128,6 +128,7 @@ struct judge_how {
 	u64 budget;				/* executions a strategy may take; 0: EXPLORE_BUDGET */
 	FILE *progress;				/* or NULL */
 	const volatile sig_atomic_t *interrupted;	/* or NULL */
+	volatile s32 *free;			/* as in struct explore_limits; or NULL */
 };
 
 /**

@@ -341,7 +341,7 @@ static void explore_variant(struct verdict *v, const struct explore_request *req
 {
 	const struct explore_limits limits = {
 		.executions = how->budget, .progress = how->progress,
-		.interrupted = how->interrupted, .outcomes = how->outcomes,
+		.interrupted = how->interrupted, .outcomes = how->outcomes, .free = how->free,
 	};
 	struct exploration *x = calloc(1, sizeof(*x));
 

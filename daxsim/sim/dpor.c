@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daxsim/sim/ahead.h"
 #include "daxsim/sim/explorer.h"
 
 /* Who goes on at one depth. Threads are bits. */
@@ -18,6 +19,7 @@ struct choice {
 	u32 backtrack;	/* those to be tried */
 	u32 sleep;	/* those that need not be: what they lead to has been explored */
 	u8 thread;	/* the one that is being tried */
+	u64 begun;	/* executions before it */
 	struct explore_event tried[EXPLORE_THREADS];		/* what they did that were tried */
 	const struct explore_event *asleep[EXPLORE_THREADS];	/* what sleepers would do */
 };
@@ -26,6 +28,8 @@ struct dpor {
 	struct explorer *x;
 	struct choice *choices;	/* by depth */
 	u32 *races;
+	u32 base;		/* choices below this depth are another process's */
+	struct ahead ahead;
 };
 
 /* Events that are to come before the step they raced with. */
@@ -166,6 +170,19 @@ static bool overtake_holders(const struct explorer *x, struct overtaken *o, u32 
 	return o->nr > before;
 }
 
+/* See to it that one of @initials is tried at a depth. */
+static void demand(struct dpor *d, u32 depth, u32 initials, u32 pick)
+{
+	struct choice *c = &d->choices[depth];
+
+	if (initials & (c->backtrack | c->sleep))
+		return;
+	if (depth < d->base)
+		ahead_request(&d->ahead, depth, initials, pick);
+	else
+		c->backtrack |= pick;
+}
+
 /*
  * An event races with the steps at races[0..nr), latest first. Reverse the last of
  * these races: see to it that some execution goes on before that step with all that
@@ -177,7 +194,6 @@ static bool overtake_holders(const struct explorer *x, struct overtaken *o, u32 
 static void reverse(struct dpor *d, const struct late_event *late, const u32 *races, u32 nr)
 {
 	u32 from = races[nr - 1];
-	struct choice *c = &d->choices[from];
 	struct overtaken o = { { from }, 1 };
 	struct reversal v = reversal(d->x, late, from, &o);
 
@@ -186,10 +202,8 @@ static void reverse(struct dpor *d, const struct late_event *late, const u32 *ra
 			return;
 		v = reversal(d->x, late, from, &o);
 	}
-	if (v.initials & (c->backtrack | c->sleep))
-		return;
-	c->backtrack |= v.initials >> late->thread & 1 ? 1U << late->thread :
-							  v.initials & -v.initials;
+	demand(d, from, v.initials, v.initials >> late->thread & 1 ? 1U << late->thread :
+								     v.initials & -v.initials);
 }
 
 static void reverse_all(struct dpor *d, const struct late_event *late, u32 nr)
@@ -209,6 +223,7 @@ static bool choose(struct dpor *d)
 	c->thread = explorer_stay(x, x->enabled & ~c->sleep);
 	c->enabled = x->enabled;
 	c->backtrack = 1U << c->thread;
+	c->begun = x->res->executions;
 	return true;
 }
 
@@ -282,18 +297,89 @@ static void extend(struct dpor *d)
 	explorer_finish(x);
 }
 
-/* Put to sleep what was tried, from the top; returns the first thread still to be tried, or -1. */
+/* The thread at the head of a choice was tried, did @event, and sleeps from now on. */
+static void retire(struct choice *c, const struct explore_event *event)
+{
+	c->tried[c->thread] = *event;
+	c->sleep |= 1U << c->thread;
+	c->asleep[c->thread] = &c->tried[c->thread];
+}
+
+static u32 left_to_try(const struct choice *c)
+{
+	return c->backtrack & ~(c->sleep | 1U << c->thread);
+}
+
+static _Noreturn void explore_part(struct dpor *d, u32 depth, unsigned int thread);
+
+/*
+ * Let a process try what comes next at the lowest depth below @depth at which that is likely to
+ * take long.
+ */
+static void work_ahead(struct dpor *d, u32 depth)
+{
+	for (u32 i = d->base; i < depth && ahead_wanted(&d->ahead); i++) {
+		const struct choice *c = &d->choices[i];
+		u32 left = left_to_try(c);
+
+		if (!left || d->x->res->executions - c->begun < d->ahead.how->worth ||
+		    ahead_has(&d->ahead, i))
+			continue;
+		if (ahead_fork(&d->ahead, i, __builtin_ctz(left), c->sleep | 1U << c->thread))
+			explore_part(d, i, __builtin_ctz(left));
+	}
+}
+
+/* Whose turn has come, while a process that tried a thread there is still at it. */
+struct turn {
+	struct dpor *d;
+	u32 depth;
+	unsigned int thread;
+};
+
+static void wait_turn(void *data)
+{
+	const struct turn *t = data;
+
+	work_ahead(t->d, t->depth);
+}
+
+/* What another process did is as if it had been done here. */
+static void take_turn(void *data, const struct ahead_area *from)
+{
+	const struct turn *t = data;
+	struct choice *c = &t->d->choices[t->depth];
+
+	for (u32 i = 0; i < from->nr_requests; i++) {
+		const struct ahead_request *r = &from->requests[i];
+
+		demand(t->d, r->depth, r->initials, r->pick);
+	}
+	c->thread = t->thread;
+	retire(c, &from->event);
+}
+
+/*
+ * Put to sleep what was tried, from the top, and take over what other processes have tried;
+ * returns the first thread still to be tried, or -1.
+ */
 static int next_choice(struct dpor *d, u32 *depth)
 {
-	for (*depth = d->x->depth; *depth > 0;) {
+	for (*depth = d->x->depth; *depth > d->base && !d->x->stop;) {
 		struct choice *c = &d->choices[--*depth];
+		u32 left;
 
-		c->sleep |= 1U << c->thread;
-		if (!(c->backtrack & ~c->sleep))
+		if (!left_to_try(c)) {
+			c->sleep |= 1U << c->thread;
 			continue;
-		c->tried[c->thread] = d->x->steps[*depth].event;
-		c->asleep[c->thread] = &c->tried[c->thread];
-		return __builtin_ctz(c->backtrack & ~c->sleep);
+		}
+		retire(c, &d->x->steps[*depth].event);
+		while ((left = left_to_try(c)) && !d->x->stop) {
+			struct turn t = { d, *depth, __builtin_ctz(left) };
+
+			if (!ahead_take(&d->ahead, t.depth, t.thread, c->sleep, wait_turn, take_turn, &t))
+				return t.thread;
+		}
 	}
 	return -1;
 }
@@ -315,6 +401,59 @@ static double part_explored(const struct dpor *d, u32 depth)
 	return done;
 }
 
+/* Try a thread, and all that can follow it. */
+static void try_thread(struct dpor *d, u32 depth, unsigned int thread)
+{
+	struct explorer *x = d->x;
+	struct choice *c = &d->choices[depth];
+
+	if (x->stop)
+		return;
+	explorer_rewind(x, depth);
+	x->enabled = c->enabled;
+	/* A thread that some equivalent execution could take here must be enabled. */
+	if (!x->stop && !(x->enabled >> thread & 1)) {
+		x->res->diverged = depth;
+		x->stop = true;
+	}
+	if (x->stop)
+		return;
+	c->thread = thread;
+	c->begun = x->res->executions;
+	go(d);
+	extend(d);
+}
+
+/* Try what is left to be tried. */
+static void try_all(struct dpor *d)
+{
+	struct explorer *x = d->x;
+	u32 depth;
+	int thread;
+
+	while (!x->stop && (thread = next_choice(d, &depth)) >= 0) {
+		if (x->opt->progress && !(x->res->executions & 63))
+			x->res->explored = part_explored(d, depth);
+		if (ahead_wanted(&d->ahead))
+			work_ahead(d, depth);
+		ahead_look(&d->ahead);
+		try_thread(d, depth, thread);
+	}
+	ahead_end(&d->ahead);
+}
+
+/* In a process of its own: what can follow a thread at one depth. */
+static _Noreturn void explore_part(struct dpor *d, u32 depth, unsigned int thread)
+{
+	const struct explore_event *first = &d->x->steps[depth].event;
+
+	retire(&d->choices[depth], first);
+	d->base = depth + 1;
+	try_thread(d, depth, thread);
+	try_all(d);
+	ahead_exit(&d->ahead, first);
+}
+
 int explore_dpor(struct explorer *x)
 {
 	struct dpor d = {
@@ -322,30 +461,16 @@ int explore_dpor(struct explorer *x)
 		.choices = malloc((x->max_depth + 1) * sizeof(*d.choices)),
 		.races = malloc((x->max_depth + 1) * sizeof(*d.races)),
 	};
-	int thread, err = -ENOMEM;
-	u32 depth = 0;
+	int err = -ENOMEM;
 
-	if (!d.choices || !d.races)
-		goto out;
-	err = 0;
-	d.choices[0].sleep = 0;
-	explorer_rewind(x, 0);
-	extend(&d);
-	while (!x->stop && (thread = next_choice(&d, &depth)) >= 0) {
-		if (x->opt->progress && !(x->res->executions & 63))
-			x->res->explored = part_explored(&d, depth);
-		explorer_rewind(x, depth);
-		x->enabled = d.choices[depth].enabled;
-		/* A thread that some equivalent execution could take here must be enabled. */
-		if (!x->stop && !(x->enabled >> thread & 1))
-			x->res->diverged = depth;
-		if (x->stop || x->res->diverged >= 0)
-			break;
-		d.choices[depth].thread = thread;
-		go(&d);
+	if (d.choices && d.races) {
+		err = 0;
+		ahead_begin(&d.ahead, x);
+		d.choices[0].sleep = 0;
+		explorer_rewind(x, 0);
 		extend(&d);
+		try_all(&d);
 	}
-out:
 	free(d.choices);
 	free(d.races);
 	return err;

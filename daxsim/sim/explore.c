@@ -73,6 +73,19 @@ static bool first_of_class(struct explorer *x, u64 class)
 	return true;
 }
 
+/* Whether opt->most executions were made; if others come first, how many may turn out too late. */
+static bool all_spent(struct explorer *x)
+{
+	u64 before = x->before ? *x->before : 1, last = x->finished, most = x->opt->most;
+
+	x->finished = x->res->executions;
+	if (!most || (!before && x->finished < most))
+		return false;
+	x->too_many = !before || before - 1 + last >= most;
+	x->spent_all = before - 1 + x->finished >= most;
+	return x->too_many || x->spent_all;
+}
+
 void explorer_finish(struct explorer *x)
 {
 	struct explore_result *r = x->res;
@@ -93,6 +106,8 @@ void explorer_finish(struct explorer *x)
 		r->bounded += run.bounded;
 	}
 	if (x->opt->visit && !x->opt->visit(x->opt->ctx, &run))
+		x->stop = true;
+	if (all_spent(x))
 		x->stop = true;
 	if (x->opt->interrupted && *x->opt->interrupted)
 		x->stop = true;

@@ -112,11 +112,31 @@ struct explore_run {
 	bool bounded;		/* some thread was stopped after max_events */
 };
 
+/*
+ * What it takes to explore in several processes, made by fork(). The program's state and all that
+ * visit() changes must be private to a process, and no thread but the caller may run.
+ */
+struct explore_ahead {
+	volatile s32 *free;	/* processes that may still be made; shared by all of them */
+	u64 worth;		/* executions of what was tried before, from which on to make one */
+	size_t size;		/* bytes that pack() may leave */
+	/* In a new process: tell apart what visits come to from now on. */
+	void (*begin)(void *ctx);
+	/* At its end: leave what they came to. False: it cannot be told. */
+	bool (*pack)(void *ctx, void *to);
+	/*
+	 * Take that over, as if the visits had been made here now. False, and nothing happens, if
+	 * they would not all have been made, or would not have come to the same.
+	 */
+	bool (*take)(void *ctx, const void *from);
+};
+
 struct explore_options {
 	enum explore_strategy strategy;
 	u32 bound;		/* EXPLORE_PREEMPT: preemptions; EXPLORE_PCT: depth, 1 to EXPLORE_MAX_DEPTH */
 	u64 runs;		/* EXPLORE_PCT, EXPLORE_RANDOM */
 	u64 seed;
+	u64 most;		/* executions, after which it stops at the first complete one; 0: any number */
 	u32 max_events;		/* of one thread in one execution; 0: EXPLORE_MAX_EVENTS */
 	bool want_class;	/* fill in explore_run.class with EXPLORE_DPOR too */
 
@@ -126,6 +146,8 @@ struct explore_options {
 	bool (*progress)(void *ctx, const struct explore_result *so_far);
 	void *ctx;
 	const volatile sig_atomic_t *interrupted;	/* may be NULL */
+	/* EXPLORE_DPOR: in several processes. The result is the same. May be NULL. */
+	const struct explore_ahead *ahead;
 };
 
 struct explore_result {

@@ -69,6 +69,10 @@ struct explorer {
 	u32 nr_saved;
 	u32 nr_slots;			/* 0: nothing can be saved */
 	u64 *seen;			/* classes, for strategies that may meet one twice */
+	u64 finished;			/* executions when the last complete one was */
+	const volatile u64 *before;	/* 1 + executions of others that come first, 0: unknown; or NULL */
+	bool spent_all;			/* opt->most were made */
+	bool too_many;			/* more than that */
 	bool stop;
 };
 
