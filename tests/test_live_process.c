@@ -208,6 +208,8 @@ struct inheritance {
 	u8 *p;
 };
 
+#define MAX_HANDLERS 4
+
 static int inherit(void *arg)
 {
 	struct inheritance *in = arg;
@@ -260,6 +262,9 @@ LIVE_TEST(live_process, fork)
 	in.f = open_new(r->d, "f", PAGES(FILE_PAGES));
 	in.p = map_shared(in.f, PAGES(FILE_PAGES));
 	works_at(store(in.p, 0x77));
+	/* Each handler has served a fault: no thread is just being made when the process forks. */
+	for (int i = 0; i < MAX_HANDLERS; i++)
+		works_at(store(map_shared(in.f, PAGES(FILE_PAGES)), 0x77));
 	exits_well(in_child(inherit, &in));
 	/* The same with other threads anywhere. A sanitizer's allocator cannot have that. */
 	if (!SANITIZED) {

@@ -15,8 +15,9 @@ static ssize_t changed(struct daxsim *d, ssize_t ret)
 	return ret;
 }
 
-static int open_file(struct daxsim *d, const char *name, int flags, struct daxsim_file *f)
+static int open_inode(struct daxsim_file *f, const char *name, int flags)
 {
+	struct daxsim *d = f->d;
 	int err = dir_open(&d->dir, &d->sim, name, flags, &f->file.inode);
 
 	if (err || !(flags & O_TRUNC))
@@ -27,20 +28,15 @@ static int open_file(struct daxsim *d, const char *name, int flags, struct daxsi
 	return err;
 }
 
-int daxsim_open(struct daxsim *d, const char *name, int flags, struct daxsim_file **fp)
+static int open_file(struct daxsim *d, const char *name, int flags, struct daxsim_file **fp)
 {
-	int access = flags & O_ACCMODE, err;
-	struct daxsim_file *f;
+	struct daxsim_file *f = arena_alloc(&d->sim.arena, sizeof(*f));
+	int err;
 
-	if ((access != O_RDONLY && access != O_RDWR) || (access == O_RDONLY && flags & O_TRUNC) ||
-	    flags & ~(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC))
-		return live_error(-EINVAL, "open: expected O_RDONLY, or O_RDWR with O_TRUNC or without, "
-				  "and besides only O_CREAT, O_EXCL, O_CLOEXEC");
-	f = arena_alloc(&d->sim.arena, sizeof(*f));
 	if (!f)
-		return live_error(-ENOMEM, "open: out of memory");
-	*f = (struct daxsim_file){ .d = d, .file.writable = access == O_RDWR };
-	err = CALL(d, "open", open_file(d, name, flags, f));
+		return -ENOMEM;
+	*f = (struct daxsim_file){ .d = d, .file.writable = (flags & O_ACCMODE) == O_RDWR };
+	err = open_inode(f, name, flags);
 	if (err)
 		arena_free(&d->sim.arena, f, sizeof(*f));
 	else
@@ -48,12 +44,29 @@ int daxsim_open(struct daxsim *d, const char *name, int flags, struct daxsim_fil
 	return err;
 }
 
+int daxsim_open(struct daxsim *d, const char *name, int flags, struct daxsim_file **fp)
+{
+	int access = flags & O_ACCMODE;
+
+	if ((access != O_RDONLY && access != O_RDWR) || (access == O_RDONLY && flags & O_TRUNC) ||
+	    flags & ~(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC))
+		return live_error(-EINVAL, "open: expected O_RDONLY, or O_RDWR with O_TRUNC or without, "
+				  "and besides only O_CREAT, O_EXCL, O_CLOEXEC");
+	return CALL(d, "open", open_file(d, name, flags, fp));
+}
+
+static int close_file(struct daxsim_file *f)
+{
+	iput(f->file.inode);
+	live_again(f->d);
+	arena_free(&f->d->sim.arena, f, sizeof(*f));
+	return 0;
+}
+
 void daxsim_close(struct daxsim_file *f)
 {
-	if (!f)
-		return;
-	(void)CALL(f->d, "close", (iput(f->file.inode), changed(f->d, 0)));
-	arena_free(&f->d->sim.arena, f, sizeof(*f));
+	if (f)
+		(void)CALL(f->d, "close", close_file(f));
 }
 
 int daxsim_unlink(struct daxsim *d, const char *name)
