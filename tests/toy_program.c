@@ -132,16 +132,54 @@ static void perform(struct toy *toy, unsigned int t, u8 kind, u8 var, u64 id)
 	}
 }
 
+static void perform_both(struct toy *toy, unsigned int t, struct toy_op op)
+{
+	u64 id = mix((u64)t << 32 | (toy->pc[t] + 1));
+
+	perform(toy, t, op.kind, op.var, id);
+	if (op.kind2)
+		perform(toy, t, op.kind2, op.var2, id + 7);
+	toy->pc[t]++;
+}
+
+static bool joins(const struct explore_event *e, struct toy_op op)
+{
+	switch (op.kind) {
+	case EXPLORE_READ:
+	case EXPLORE_WRITE:
+		return (e->kind[0] == EXPLORE_LOCK || e->kind[0] == EXPLORE_RLOCK) && !e->kind[1];
+	case EXPLORE_UNLOCK:
+	case EXPLORE_RUNLOCK:
+		return !op.kind2 && !e->kind[EXPLORE_ACCESSES - 1];
+	default:
+		return false;
+	}
+}
+
+static void join(struct toy *toy, unsigned int t, struct explore_event *e)
+{
+	struct explore_event more;
+	int n = 0;
+
+	tell(toy, next_op(toy, t), &more);
+	perform_both(toy, t, next_op(toy, t));
+	while (e->kind[n])
+		n++;
+	for (int i = 0; more.kind[i]; i++, n++) {
+		e->object[n] = more.object[i];
+		e->kind[n] = more.kind[i];
+	}
+}
+
 static void toy_step(void *data, unsigned int t, struct explore_event *e)
 {
 	struct toy *toy = data;
 	struct toy_op op = next_op(toy, t);
-	u64 id = mix((u64)t << 32 | (toy->pc[t] + 1));
 
 	tell(toy, op, e);
-	perform(toy, t, op.kind, op.var, id);
-	if (op.kind2)
-		perform(toy, t, op.kind2, op.var2, id + 7);
+	perform_both(toy, t, op);
+	while (toy->joined && joins(e, next_op(toy, t)))
+		join(toy, t, e);
 	if (toy->kind == TOY_LASTZERO) {
 		struct toy_var *v = &toy->vars[op.var];
 
@@ -152,7 +190,6 @@ static void toy_step(void *data, unsigned int t, struct explore_event *e)
 		else
 			toy->reg[0] = v->value ? toy->reg[0] - 1 : -1;
 	}
-	toy->pc[t]++;
 }
 
 struct explore_program toy_program(struct toy *toy)
@@ -268,8 +305,8 @@ struct toy toy_random(u64 seed, bool locks)
 			else
 				add_access(&d);
 		}
-		/* Now and then one is never dropped. */
-		while (d.nr_held && draw(&d, 20))
+		/* Many are never dropped: what waits for them is only ever pending. */
+		while (d.nr_held && draw(&d, 4))
 			drop_lock(&d, draw(&d, d.nr_held));
 	}
 	return toy;

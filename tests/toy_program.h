@@ -40,6 +40,8 @@ struct toy {
 	struct toy_op code[EXPLORE_THREADS][TOY_CODE];
 	u32 hidden;		/* accesses not told to explore(), bit per enum explore_kind */
 	u32 limit;		/* lastzero: n */
+	/* An access joins the taking of a lock right before it, and dropping locks what comes before. */
+	bool joined;
 
 	/* what reset() makes new */
 	struct toy_var vars[TOY_VARS];

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daxsim/sim/ahead.h"
 #include "daxsim/sim/explorer.h"
@@ -32,52 +33,87 @@ struct dpor {
 	struct ahead ahead;
 };
 
-/* Events that are to come before the step they raced with. */
-struct reversal {
-	u32 initials;	/* threads whose first event depends on no other of them */
-	u32 holders;	/* threads that still have the lock which is asked for */
-};
-
-static bool after_any(const struct step_taken *s, const struct step_taken *steps,
-		      const u32 *races, u32 nr)
-{
-	for (u32 i = 0; i < nr; i++) {
-		const struct step_taken *e = &steps[races[i]];
-
-		if (s->clock.of[e->thread] >= e->index)
-			return true;
-	}
-	return false;
-}
-
 /* An event that races with some before it: pending, or the last on the stack. */
 struct late_event {
 	unsigned int thread;
 	const struct explore_event *event;
 	u32 depth;		/* steps before it */
 	u32 last;		/* 1 + depth of its thread's event before it; 0: none */
+	bool pending;		/* nobody knows what it does once it has its lock */
 };
 
-/* Steps that are to come after the event they race with. */
+/*
+ * Steps that are to come after the event, with all that comes after them: of each thread the
+ * first, by its index; 0: none.
+ */
 struct overtaken {
-	u32 depths[EXPLORE_THREADS];
-	u32 nr;
+	s16 first[EXPLORE_THREADS];
+	u32 threads;
 };
+
+static void overtake(struct overtaken *o, const struct step_taken *s)
+{
+	if (!o->first[s->thread] || o->first[s->thread] > s->index)
+		o->first[s->thread] = s->index;
+	o->threads |= 1U << s->thread;
+}
+
+static bool comes_after(const struct step_taken *s, const struct overtaken *o)
+{
+	for (u32 left = o->threads; left; left &= left - 1) {
+		unsigned int t = __builtin_ctz(left);
+
+		if (s->clock.of[t] >= o->first[t])
+			return true;
+	}
+	return false;
+}
 
 static const u8 takes[NR_EXPLORE_KINDS] = {
 	[EXPLORE_LOCK] = 1, [EXPLORE_RLOCK] = 1, [EXPLORE_WAIT] = 1,
 };
 
+/* Who still has a lock. Going back, the first thing that a thread did to it decides. */
+struct lock_trail {
+	u32 holders;
+	u32 decided;
+};
+
+static void go_back(struct lock_trail *t, const struct step_taken *s, const struct explore_event *e)
+{
+	u32 bit = 1U << s->thread;
+
+	for (u32 i = s->nr_accesses; i-- > 0;) {
+		if (s->event.object[i] != e->object[0])
+			continue;
+		switch (s->event.kind[i]) {
+		case EXPLORE_UNLOCK:
+			t->decided = UINT32_MAX;
+			break;
+		case EXPLORE_RLOCK:
+			if (e->kind[0] == EXPLORE_RLOCK)
+				break;
+			fallthrough;
+		case EXPLORE_LOCK:
+			t->holders |= bit & ~t->decided;
+			fallthrough;
+		case EXPLORE_RUNLOCK:
+			t->decided |= bit;
+			break;
+		}
+	}
+}
+
 /*
- * Who still has the lock that @late asks for, of all that comes before it. Going back, the
- * first thing a thread did to the lock says whether it has it. @clock is set to that of @late.
+ * Who still has the lock that @late asks for, of all that comes before it. @clock is set to
+ * that of @late.
  */
 static u32 come_before(const struct explorer *x, const struct late_event *late, u32 from,
 		       const struct overtaken *o, struct vclock *clock)
 {
 	static const struct vclock none;
 	const struct explore_event *e = late->event;
-	u32 holders = 0, decided = 0;
+	struct lock_trail trail = { 0 };
 	struct history_walk w;
 	enum relation rel;
 	s64 depth;
@@ -85,35 +121,30 @@ static u32 come_before(const struct explorer *x, const struct late_event *late, 
 	history_walk(&w, x, e, late->depth, UINT32_MAX, &none);
 	*clock = late->last ? x->steps[late->last - 1].clock : (struct vclock){ 0 };
 	clock->of[late->thread]++;
-	while ((depth = history_next(&w, &none, &rel)) > (s64)from) {
+	while ((depth = history_next(&w, &none, &rel)) >= (s64)from) {
 		const struct step_taken *s = &x->steps[depth];
-		u32 bit = 1U << s->thread;
 
-		if (after_any(s, x->steps, o->depths, o->nr))
+		if (comes_after(s, o))
 			continue;
 		if (rel != NOTHING)
 			vclock_join(clock, &s->clock);
-		if (s->event.object[0] != e->object[0])
-			continue;
-		if (s->event.kind[0] == EXPLORE_UNLOCK) {
-			decided = UINT32_MAX;
-		} else if (s->event.kind[0] == EXPLORE_LOCK ||
-			   (s->event.kind[0] == EXPLORE_RLOCK && e->kind[0] != EXPLORE_RLOCK)) {
-			holders |= bit & ~decided;
-			decided |= bit;
-		} else if (s->event.kind[0] == EXPLORE_RUNLOCK) {
-			decided |= bit;
-		}
+		go_back(&trail, s, e);
 	}
 	if (!takes[e->kind[0]])
 		return 0;
-	return holders | (history_holders(x, e, from) & ~decided);
+	return trail.holders | (history_holders(x, e, from) & ~trail.decided);
 }
 
+/* What is to come before the steps that are overtaken. */
+struct reversal {
+	u32 initials;	/* threads whose first event depends on no other of them */
+	u32 holders;	/* threads that still have the lock which is asked for */
+};
+
 /*
- * All that follows the step at depth @from and need not come after what is overtaken, then
- * @late. What a thread does once it has come after that, it does later too; so it is the
- * first event of each thread that counts.
+ * All from depth @from on that need not come after what is overtaken, then @late. What a thread
+ * does once it has come after that, it does later too; so it is the first event of each thread
+ * that counts.
  */
 static struct reversal reversal(const struct explorer *x, const struct late_event *late, u32 from,
 				const struct overtaken *o)
@@ -125,19 +156,20 @@ static struct reversal reversal(const struct explorer *x, const struct late_even
 	u32 threads = 0;
 
 	for (unsigned int t = 0; t < x->prog->nr_threads; t++) {
-		s64 depth = history_first(x, t, from + 1);
+		s64 depth = history_first(x, t, from);
 		const struct step_taken *s;
 
 		if (depth < 0 || depth >= late->depth)
 			continue;
 		s = &x->steps[depth];
-		if (after_any(s, x->steps, o->depths, o->nr))
+		if (comes_after(s, o))
 			continue;
 		clocks[t] = &s->clock;
 		first[t] = s->index;
 		threads |= 1U << t;
 	}
-	if (!(threads >> late->thread & 1)) {
+	/* It may depend on any of the others; only they are sure to come first in some order. */
+	if (!threads || !(late->pending || threads >> late->thread & 1)) {
 		clocks[late->thread] = &clock;
 		first[late->thread] = clock.of[late->thread];
 		threads |= 1U << late->thread;
@@ -156,20 +188,6 @@ static struct reversal reversal(const struct explorer *x, const struct late_even
 	return v;
 }
 
-/* Overtake those, too, that keep the lock which is asked for; returns whether there are any. */
-static bool overtake_holders(const struct explorer *x, struct overtaken *o, u32 holders,
-			     const u32 *races, u32 nr)
-{
-	u32 before = o->nr;
-
-	for (u32 i = 0; i < o->nr; i++)
-		holders &= ~(1U << x->steps[o->depths[i]].thread);
-	for (u32 i = 0; i < nr; i++)
-		if (holders >> x->steps[races[i]].thread & 1)
-			o->depths[o->nr++] = races[i];
-	return o->nr > before;
-}
-
 /* See to it that one of @initials is tried at a depth. */
 static void demand(struct dpor *d, u32 depth, u32 initials, u32 pick)
 {
@@ -183,24 +201,40 @@ static void demand(struct dpor *d, u32 depth, u32 initials, u32 pick)
 		c->backtrack |= pick;
 }
 
-/*
- * An event races with the steps at races[0..nr), latest first. Reverse the last of
- * these races: see to it that some execution goes on before that step with all that
- * need not come after it, then with the event.
- *
- * The event may ask for a lock that later readers have as well and, if their end
- * depends on the step, keep; then it must come before these, too.
- */
-static void reverse(struct dpor *d, const struct late_event *late, const u32 *races, u32 nr)
+/* The step in which a thread took the lock that it has where @late asks for it. */
+static const struct step_taken *taken_by(const struct explorer *x, const struct late_event *late,
+					 unsigned int thread, const struct overtaken *o)
 {
-	u32 from = races[nr - 1];
-	struct overtaken o = { { from }, 1 };
-	struct reversal v = reversal(d->x, late, from, &o);
+	u32 depth = late->depth;
 
-	while (v.holders) {
-		if (!overtake_holders(d->x, &o, v.holders, races, nr - 1))
+	do
+		depth = history_taken(x, late->event->object[0], thread, depth);
+	while (comes_after(&x->steps[depth], o));
+	return &x->steps[depth];
+}
+
+/*
+ * An event races with the step at depth @from. See to it that some execution goes on before that
+ * step with all that need not come after it, then with the event.
+ *
+ * The event may ask for a lock that somebody has there and, because its end depends on the step,
+ * keeps. Then it must come before that was taken, too, wherever that is.
+ */
+static void reverse(struct dpor *d, const struct late_event *late, u32 from)
+{
+	const struct explorer *x = d->x;
+	const struct step_taken *last = late->last ? &x->steps[late->last - 1] : NULL;
+	struct overtaken o = { 0 };
+	struct reversal v;
+
+	overtake(&o, &x->steps[from]);
+	while ((v = reversal(x, late, from, &o)).holders) {
+		const struct step_taken *s = taken_by(x, late, __builtin_ctz(v.holders), &o);
+
+		if (last && last->clock.of[s->thread] >= s->index)
 			return;
-		v = reversal(d->x, late, from, &o);
+		overtake(&o, s);
+		from = min_t(u32, from, s - x->steps);
 	}
 	demand(d, from, v.initials, v.initials >> late->thread & 1 ? 1U << late->thread :
 								     v.initials & -v.initials);
@@ -209,7 +243,7 @@ static void reverse(struct dpor *d, const struct late_event *late, const u32 *ra
 static void reverse_all(struct dpor *d, const struct late_event *late, u32 nr)
 {
 	for (; nr; nr--)
-		reverse(d, late, d->races, nr);
+		reverse(d, late, d->races[nr - 1]);
 }
 
 /* Choose who goes on from the end of the stack. False: nobody can, or all who can are asleep. */
@@ -259,16 +293,18 @@ static void reverse_pending(struct dpor *d)
 {
 	struct explorer *x = d->x;
 
-	for (u32 left = x->unfinished & ~x->bounded; left; left &= left - 1) {
+	for (u32 left = x->unfinished & ~x->enabled & ~x->bounded; left; left &= left - 1) {
 		unsigned int thread = __builtin_ctz(left);
 		struct explore_event e = { 0 };
 		const struct late_event late = {
 			.thread = thread, .event = &e, .depth = x->depth, .last = x->last[thread],
+			.pending = true,
 		};
 		u32 holders, nr;
 		struct vclock clock;
 
 		x->prog->pending(x->prog->data, thread, &e);
+		memset(&e.kind[1], EXPLORE_NONE, sizeof(e.kind) - 1);
 		holders = history_holders(x, &e, x->depth);
 		nr = happens_after(x, thread, &e, holders, &clock, d->races);
 		reverse_all(d, &late, nr);
@@ -288,12 +324,13 @@ static void extend(struct dpor *d)
 
 	while (choose(d))
 		go(d);
+	/* What those who sleep would do, others have seen to; not so what waits for a lock here. */
+	reverse_pending(d);
 	if (x->enabled) {
 		x->res->cut++;
 		x->res->executions++;
 		return;
 	}
-	reverse_pending(d);
 	explorer_finish(x);
 }
 

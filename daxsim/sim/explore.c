@@ -182,12 +182,13 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 	x.schedule = malloc(x.max_depth + 1);
 	x.depths = malloc((x.max_depth + 1) * sizeof(*x.depths));
 	x.links = malloc(((x.max_depth << STEP_SHIFT) + 1) * sizeof(*x.links));
+	x.lock_links = malloc(((x.max_depth << STEP_SHIFT) + 1) * sizeof(*x.lock_links));
 	x.nr_slots = p->save && p->nr_slots > 1 ? min_t(u32, p->nr_slots, EXPLORE_MAX_SLOTS) : 0;
 	for (u32 i = 0; i < x.nr_slots; i++)
 		x.saved[i].slot = i;
 	if (strategies[o->strategy].repeats)
 		x.seen = calloc(SEEN_SLOTS, sizeof(*x.seen));
-	if (x.steps && x.schedule && x.depths && x.links &&
+	if (x.steps && x.schedule && x.depths && x.links && x.lock_links &&
 	    (x.seen || !strategies[o->strategy].repeats)) {
 		err = strategies[o->strategy].run(&x);
 		r->complete = !err && !x.stop && !r->bounded;
@@ -199,6 +200,7 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 	free(x.schedule);
 	free(x.depths);
 	free(x.links);
+	free(x.lock_links);
 	free(x.seen);
 	return err;
 }

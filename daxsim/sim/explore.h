@@ -19,7 +19,7 @@
 #include "daxsim/sim/types.h"
 
 #define EXPLORE_THREADS 16
-#define EXPLORE_ACCESSES 6
+#define EXPLORE_ACCESSES 8
 #define EXPLORE_MAX_SLOTS 64		/* more are not used */
 #define EXPLORE_MAX_DEPTH 64		/* of EXPLORE_PCT */
 #define EXPLORE_MAX_EVENTS 4096		/* the default bound on the events of one thread */
@@ -67,8 +67,8 @@ struct explore_program {
 	u32 (*enabled)(void *data, u32 *unfinished);
 
 	/*
-	 * What the next event of an unfinished thread would access if it happened now. It is
-	 * asked of threads that are not enabled: the lock must be right, the rest may be less.
+	 * What lock the next event of an unfinished thread asks for: that is its first access. It
+	 * is asked of threads that are not enabled; further accesses are not looked at.
 	 */
 	void (*pending)(void *data, unsigned int thread, struct explore_event *e);
 

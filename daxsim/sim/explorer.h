@@ -16,11 +16,7 @@ struct step_taken {
 	u8 nr_accesses;		/* of the event */
 	s16 index;		/* of the event in its thread, from 1 */
 	u16 preemptions;	/* up to here */
-	struct {		/* if it is about a lock: who has that now, bit per thread */
-		u16 exclusive, shared;
-	} holders;
 	u32 before;		/* 1 + depth of its thread's step before; 0: none */
-	u32 lock_below;		/* if it is about a lock: the one below it in x->lock_top */
 	struct vclock clock;	/* events of each thread that happen before or are this one */
 };
 
@@ -34,6 +30,12 @@ struct access_link {
 	u32 below;		/* 0: none */
 	u16 bucket;
 	s16 index;		/* of the event in its thread */
+};
+
+/* The same for an access that is about a lock, and who has that then, bit per thread. */
+struct lock_link {
+	u32 below;		/* in x->lock_top; 0: none */
+	u16 exclusive, shared;
 };
 
 #define STEP_SHIFT 3		/* numbers for the accesses of one step, log2 */
@@ -56,9 +58,10 @@ struct explorer {
 	u8 *schedule;			/* steps[i].thread, side by side */
 	u32 *depths;			/* of a thread's events, max_events for each thread */
 	struct access_link *links;
+	struct lock_link *lock_links;	/* by access as well */
 	u32 top[ANY_OBJECT + 2][EXPLORE_THREADS];	/* the latest access in a bucket; 0: none */
 	u16 threads[ANY_OBJECT + 2];	/* who has any in a bucket, bit each */
-	u32 lock_top[ANY_OBJECT / 2 + 1];	/* 1 + depth of the latest step about a lock */
+	u32 lock_top[ANY_OBJECT / 2 + 1];	/* the latest access about a lock in a pair; 0: none */
 	u32 depth;			/* steps on the stack; the program is behind the last */
 	u32 last[EXPLORE_THREADS];	/* 1 + depth of each thread's last step; 0: none yet */
 	u32 enabled;			/* threads, bit each, as of explorer_look() */
@@ -142,6 +145,7 @@ enum relation {
 	NOTHING,	/* they commute */
 	RACE,		/* the second could have come first, with another result */
 	ORDER,		/* it could not: the first made it possible */
+	SWAP,		/* both take a lock: all that either does with it could have come first */
 };
 
 /* [kind of the earlier][kind of the later] */
@@ -223,6 +227,9 @@ static inline s64 history_next(struct history_walk *w, const struct vclock *know
 
 /** history_holders() - who has the lock @e asks for in a mode that is in its way, at @depth */
 u32 history_holders(const struct explorer *x, const struct explore_event *e, u32 depth);
+
+/** history_taken() - depth of the last step below @depth in which a thread took a lock; it did */
+u32 history_taken(const struct explorer *x, u64 lock, unsigned int thread, u32 depth);
 
 /** history_first() - depth of the first event of a thread at @depth or behind it; -1: none */
 s64 history_first(const struct explorer *x, unsigned int thread, u32 depth);

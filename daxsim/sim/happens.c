@@ -9,8 +9,8 @@
 const u8 explore_relations[NR_EXPLORE_KINDS][NR_EXPLORE_KINDS] = {
 	[EXPLORE_READ] = { [EXPLORE_WRITE] = RACE },
 	[EXPLORE_WRITE] = { [EXPLORE_READ] = RACE, [EXPLORE_WRITE] = RACE },
-	[EXPLORE_LOCK] = { [EXPLORE_LOCK] = RACE, [EXPLORE_RLOCK] = RACE, [EXPLORE_WAIT] = RACE },
-	[EXPLORE_RLOCK] = { [EXPLORE_LOCK] = RACE, [EXPLORE_WAIT] = RACE },
+	[EXPLORE_LOCK] = { [EXPLORE_LOCK] = SWAP, [EXPLORE_RLOCK] = SWAP, [EXPLORE_WAIT] = SWAP },
+	[EXPLORE_RLOCK] = { [EXPLORE_LOCK] = SWAP, [EXPLORE_WAIT] = SWAP },
 	[EXPLORE_WAIT] = { [EXPLORE_LOCK] = RACE, [EXPLORE_RLOCK] = RACE },
 	[EXPLORE_UNLOCK] = { [EXPLORE_LOCK] = ORDER, [EXPLORE_RLOCK] = ORDER,
 			     [EXPLORE_WAIT] = ORDER },
@@ -67,11 +67,6 @@ bool explore_dependent(const struct explore_event *a, const struct explore_event
 	return events_relation(a, b) != NOTHING || events_relation(b, a) != NOTHING;
 }
 
-static bool takes_lock(const struct explore_event *e, u64 lock)
-{
-	return (e->kind[0] == EXPLORE_LOCK || e->kind[0] == EXPLORE_RLOCK) && e->object[0] == lock;
-}
-
 /*
  * Walk back over the steps that could matter. A step races with the event if the event depends on
  * it and nothing lies between them in the order. If the event takes a lock, what
@@ -96,11 +91,12 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 		const struct step_taken *s = &x->steps[depth];
 		u32 bit = 1U << s->thread;
 
-		if (inside & bit && takes_lock(&s->event, e->object[0]))
+		if (rel == SWAP)
 			inside &= ~bit;
 		else if (inside & bit && rel == RACE)
 			rel = ORDER;
 		switch (rel) {
+		case SWAP:
 		case RACE:
 			vclock_join(clock, &s->clock);
 			if (races)

@@ -26,43 +26,54 @@ static u32 depth_of(u32 access)
 	return (access - 1) >> STEP_SHIFT;
 }
 
-/* The latest step below @depth that is about a lock; NULL: none. */
-static const struct step_taken *last_use(const struct explorer *x, u64 lock, u32 depth)
+/* Which one of its step it is. */
+static u32 nr_of(u32 access)
+{
+	return (access - 1) % (1U << STEP_SHIFT);
+}
+
+static u64 object_at(const struct explorer *x, u32 access)
+{
+	return x->steps[depth_of(access)].event.object[nr_of(access)];
+}
+
+/* The latest access below @depth that is about a lock; NULL: none. */
+static const struct lock_link *last_use(const struct explorer *x, u64 lock, u32 depth)
 {
 	u32 at = x->lock_top[buckets(lock, EXPLORE_LOCK) / 2];
 
-	for (; at; at = x->steps[at - 1].lock_below)
-		if (at <= depth && x->steps[at - 1].event.object[0] == lock)
-			return &x->steps[at - 1];
+	for (; at; at = x->lock_links[at].below)
+		if (depth_of(at) < depth && object_at(x, at) == lock)
+			return &x->lock_links[at];
 	return NULL;
 }
 
-static void push_lock(struct explorer *x, struct step_taken *s)
+static void push_lock(struct explorer *x, const struct step_taken *s, u32 at, u32 pair)
 {
-	const struct step_taken *last = last_use(x, s->event.object[0], x->depth);
-	u32 *top = &x->lock_top[buckets(s->event.object[0], EXPLORE_LOCK) / 2];
+	static const struct lock_link none;
+	const struct lock_link *last = last_use(x, object_at(x, at), UINT32_MAX);
+	struct lock_link now = last ? *last : none;
 	u16 bit = 1U << s->thread;
 
-	s->lock_below = *top;
-	*top = x->depth + 1;
-	s->holders.exclusive = last ? last->holders.exclusive : 0;
-	s->holders.shared = last ? last->holders.shared : 0;
-	switch (s->event.kind[0]) {
+	switch (s->event.kind[nr_of(at)]) {
 	case EXPLORE_LOCK:
-		s->holders.exclusive |= bit;
+		now.exclusive |= bit;
 		break;
 	case EXPLORE_RLOCK:
-		s->holders.shared |= bit;
+		now.shared |= bit;
 		break;
 	case EXPLORE_RUNLOCK:
-		s->holders.exclusive &= ~bit;
-		s->holders.shared &= ~bit;
+		now.exclusive &= ~bit;
+		now.shared &= ~bit;
 		break;
 	case EXPLORE_UNLOCK:
 		/* The thread that drops an exclusive lock need not be the one that took it. */
-		s->holders.exclusive = s->holders.shared = 0;
+		now.exclusive = now.shared = 0;
 		break;
 	}
+	now.below = x->lock_top[pair];
+	x->lock_links[at] = now;
+	x->lock_top[pair] = at;
 }
 
 void history_push(struct explorer *x)
@@ -71,14 +82,14 @@ void history_push(struct explorer *x)
 	const struct explore_event *e = &s->event;
 	u32 first = (x->depth << STEP_SHIFT) + 1, nr = 0;
 
-	if (e->kind[0] >= EXPLORE_LOCK)
-		push_lock(x, s);
 	for (; nr < EXPLORE_ACCESSES && e->kind[nr]; nr++) {
 		u32 b = buckets(e->object[nr], e->kind[nr]) + shares[e->kind[nr]];
 		u32 *top = &x->top[b][s->thread];
 
 		x->links[first + nr] = (struct access_link){ *top, b, s->index };
 		*top = first + nr;
+		if (e->kind[nr] >= EXPLORE_LOCK)
+			push_lock(x, s, first + nr, b / 2);
 		x->threads[b] |= 1U << s->thread;
 	}
 	s->nr_accesses = nr;
@@ -101,9 +112,9 @@ void history_pop(struct explorer *x, u32 keep)
 
 			x->top[b][s->thread] = links[i].below;
 			x->threads[b] ^= (u32)!links[i].below << s->thread;
+			if (s->event.kind[i] >= EXPLORE_LOCK)
+				x->lock_top[b / 2] = x->lock_links[(x->depth << STEP_SHIFT) + 1 + i].below;
 		}
-		if (s->event.kind[0] >= EXPLORE_LOCK)
-			x->lock_top[links[0].bucket / 2] = s->lock_below;
 		if (unlikely((u32)s->index >= x->max_events))
 			x->spent &= ~(1U << s->thread);
 		x->last[s->thread] = s->before;
@@ -160,7 +171,7 @@ void history_walk(struct history_walk *w, const struct explorer *x, const struct
 static enum relation relation_at(const struct history_walk *w, const struct history_cursor *c)
 {
 	const struct explore_event *earlier = &w->x->steps[depth_of(c->at)].event, *e = w->event;
-	u32 i = (c->at - 1) % (1U << STEP_SHIFT);
+	u32 i = nr_of(c->at);
 
 	if (c->which == EXPLORE_ACCESSES)
 		return events_relation(earlier, e);
@@ -213,11 +224,25 @@ s64 history_go_on(struct history_walk *w, const struct vclock *known, enum relat
 
 u32 history_holders(const struct explorer *x, const struct explore_event *e, u32 depth)
 {
-	const struct step_taken *s = last_use(x, e->object[0], depth);
+	const struct lock_link *last = last_use(x, e->object[0], depth);
 
-	if (!s)
+	if (!last)
 		return 0;
-	return s->holders.exclusive | (e->kind[0] == EXPLORE_RLOCK ? 0 : s->holders.shared);
+	return last->exclusive | (e->kind[0] == EXPLORE_RLOCK ? 0 : last->shared);
+}
+
+u32 history_taken(const struct explorer *x, u64 lock, unsigned int thread, u32 depth)
+{
+	u32 at = x->lock_top[buckets(lock, EXPLORE_LOCK) / 2];
+
+	for (;; at = x->lock_links[at].below) {
+		const struct step_taken *s = &x->steps[depth_of(at)];
+		u8 kind = s->event.kind[nr_of(at)];
+
+		if (depth_of(at) < depth && s->thread == thread && object_at(x, at) == lock &&
+		    (kind == EXPLORE_LOCK || kind == EXPLORE_RLOCK))
+			return depth_of(at);
+	}
 }
 
 s64 history_first(const struct explorer *x, unsigned int thread, u32 depth)

@@ -41,6 +41,7 @@ typedef u64 block_t;	/* 4 KiB blocks of a device */
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define fallthrough __attribute__((fallthrough))
 #define noinline __attribute__((noinline))
 #define always_inline inline __attribute__((always_inline))
 #define __maybe_unused __attribute__((unused))
