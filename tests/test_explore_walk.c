@@ -75,9 +75,9 @@ static const struct {
 	{ "mprotect n 0 4k none", "mread n 0 8 = 0x00", { 6, 6, 6 } },
 	{ "mprotect m 0 4k ro", "mprotect m 0 4k none", { 2, 2, 2 } },
 	{ "mprotect m 0 4k ro", "truncate f 0", { 6, 6, 6 } },
-	{ "mremap m 8k", "mread m 0 8 = 0x01", { 12, 12, 12 } },
-	{ "mremap m 8k", "mwrite m 0 8 7", { 12, 12, 12 } },
-	{ "mremap m 8k", "mremap m 12k", { 8, 8, 8 } },
+	{ "mremap m 8k", "mread m 0 8 = 0x01", { 14, 14, 14 } },
+	{ "mremap m 8k", "mwrite m 0 8 7", { 14, 14, 14 } },
+	{ "mremap m 8k", "mremap m 12k", { 14, 14, 14 } },
 	{ "mremap m 8k", "truncate f 0", { 13, 13, 13 } },
 	/* What stat tells is read, too. */
 	{ "stat h = blocks 0", "mwrite n 0 8 2", { 2, 2, 3 } },

@@ -77,7 +77,7 @@ static void build(struct world *w, const char *fs, const char *cmds)
 		 "session a { %s }\n", fs, cmds);
 	memset(w, 0, sizeof(*w));
 	w->s = parse_text(text);
-	cr_assert_eq(machine_init(&w->m, w->s->device_size, w->s->variants, &soft_mmu, why,
+	cr_assert_eq(machine_init(&w->m, w->s, w->s->variants, &soft_mmu, why,
 				  sizeof(why)), 0);
 	cr_assert_eq(check_create(&w->m.sim, 0, note, w), 0);
 	w->task = sched_add_task(&w->m.sim, "a", machine_mm(&w->m, "main"));

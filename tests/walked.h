@@ -203,7 +203,7 @@ static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
 	w->hidden = hidden;
 	w->x.s = s;
 	w->x.v = s->variants;
-	cr_assert_eq(machine_init(&w->x.m, s->device_size, s->variants, &soft_mmu, why,
+	cr_assert_eq(machine_init(&w->x.m, s, s->variants, &soft_mmu, why,
 				  sizeof(why)), 0);
 	cr_assert_eq(check_create(&w->x.m.sim, s->ignored, walked_note, &w->x), 0);
 	cr_assert(walk_set_up(&w->x), "%s", w->x.mismatch);

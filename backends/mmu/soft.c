@@ -70,7 +70,7 @@ static u8 *page_bytes(const struct sim *sim, const struct pte *pte)
 /* Check that the page at @addr can be accessed; MMU_DONE if so. */
 static enum mmu_result reach(struct mmu_access *a, u64 addr, u8 **bytes)
 {
-	struct vma *vma = find_vma(a->task->mm, addr);
+	struct vma *vma = peek_vma(a->task->mm, addr);
 	const struct pte *pte;
 
 	a->fault_addr = addr;

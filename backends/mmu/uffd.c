@@ -96,7 +96,7 @@ static bool foreseen_fault(const struct uffd *u, struct mmu_access *a)
 
 		if (addr == last && !other_sleeps_at(u, a, addr))
 			continue;
-		vma = find_vma(a->task->mm, addr);
+		vma = peek_vma(a->task->mm, addr);
 		if (!vma || !vma_permits(vma, a->write))
 			continue;	/* SIGSEGV, which nobody sleeps in */
 		if (would_fault(a, vma, addr)) {
@@ -183,7 +183,7 @@ static enum mmu_result fail(struct uffd *u, struct mmu_access *a)
 	/* Of two pages the other may have gone meanwhile; it would be another fault. */
 	for (int i = 0; first + i * PAGE_SIZE < a->addr + a->len; i++) {
 		u64 addr = first + i * PAGE_SIZE;
-		struct vma *vma = find_vma(a->task->mm, addr);
+		struct vma *vma = peek_vma(a->task->mm, addr);
 
 		if (vma && (addr == failed || !vma_permits(vma, a->write) ||
 			    would_fault(a, vma, addr))) {

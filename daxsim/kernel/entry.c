@@ -46,8 +46,6 @@ static struct dax_entry *get_entry(struct address_space *mapping, pgoff_t index)
 	e = &node->entries[nr];
 	if (node->made >> nr & 1)
 		return e;
-	/* invalidate_inode_pages2_range() looks for entries. */
-	also(P_WRITE, obj(OBJ_PAGE, inode->i_ino, index));
 	node->made |= 1U << nr;
 	lock_init_at(&e->lock, LOCK_ENTRY_LOCK, inode->name, inode->i_ino, ENTRY_OBJECT | index);
 	return e;
@@ -60,6 +58,9 @@ int dax_lock_entry(struct address_space *mapping, pgoff_t index, struct dax_entr
 	*entry = NULL;
 	if (!has(mapping->host->i_sb, ENTRY_LOCK))
 		return 0;
+	/* invalidate_inode_pages2_range() looks for entries. */
+	if (dax_next_entry(mapping, index) != index)
+		also(P_WRITE, obj(OBJ_PAGE, mapping->host->i_ino, index));
 	guard_lock(&mapping->tree_lock);
 	e = get_entry(mapping, index);
 	guard_unlock(&mapping->tree_lock);

@@ -14,9 +14,13 @@ const struct name_table inject_names = NAME_TABLE(inject_table);
 
 static u64 times_left(const struct injection *inj)
 {
-	u64 times = __atomic_load_n(&inj->times, __ATOMIC_RELAXED);
+	u64 times;
 
-	also(times ? P_WRITE : P_READ, obj(OBJ_INJECT, 0, 0));
+	if (unlikely(inj->awaited))
+		also(P_READ, obj(OBJ_INJECT, 0, 0));
+	times = __atomic_load_n(&inj->times, __ATOMIC_RELAXED);
+	if (unlikely(times))
+		also(P_WRITE, obj(OBJ_INJECT, 0, 0));
 	return times;
 }
 

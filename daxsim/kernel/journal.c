@@ -14,24 +14,37 @@ void journal_init(struct sim *sim, struct journal *j, const char *name, u32 max)
 }
 
 /* Whether a commit keeps new handles out; and which transaction runs, with how many credits. */
-#define COMMITTING obj(OBJ_JOURNAL, 0, 0)
+#define STATE obj(OBJ_JOURNAL, 0, 0)
 #define TRANSACTION obj(OBJ_JOURNAL, 0, 1)
 
-/*
- * jbd2 sizes a transaction so that several handles fit; a commit makes room. Whether there is
- * some; with @take it is reserved at once.
- */
-static bool has_room(struct journal *j, u32 credits, bool take)
+/* jbd2 sizes a transaction so that several handles fit; a commit makes room. */
+static bool has_room(struct journal *j, u32 credits)
 {
 	bool room;
 
 	also(P_READ, TRANSACTION);
 	guard_lock(&j->j_state_lock);
 	room = j->j_credits + credits <= j->j_max;
-	if (room && take)
-		j->j_credits += credits;
 	guard_unlock(&j->j_state_lock);
 	return room;
+}
+
+/*
+ * Reserve credits of the running transaction. Not of one that a commit has locked: that does not
+ * count on us. Nor if others have taken the room meanwhile.
+ */
+static bool join_running(struct journal *j, u32 credits)
+{
+	bool joins;
+
+	also(P_READ, STATE);
+	also(P_READ, TRANSACTION);
+	guard_lock(&j->j_state_lock);
+	joins = j->j_state == T_RUNNING && j->j_credits + credits <= j->j_max;
+	if (joins)
+		j->j_credits += credits;
+	guard_unlock(&j->j_state_lock);
+	return joins;
 }
 
 int journal_start(struct journal *j, u32 credits)
@@ -47,12 +60,10 @@ int journal_start(struct journal *j, u32 credits)
 		return -ENOSPC;
 	for (;;) {
 		lock_wait(&j->j_commit, LOCK_SHARED);
-		if (!has_room(j, credits, false))
+		if (!has_room(j, credits))
 			journal_commit(j);
 		down_read(&j->j_handles);
-		also(P_READ, COMMITTING);
-		/* A commit that locked the transaction meanwhile does not count on us; others joined. */
-		if (!lock_has_writer(&j->j_commit) && has_room(j, credits, true))
+		if (join_running(j, credits))
 			break;
 		up_read(&j->j_handles);
 	}
@@ -111,20 +122,21 @@ static void next_transaction(struct journal *j)
 
 void journal_commit(struct journal *j)
 {
-	u32 tid = running_tid(j);
+	u32 tid;
 
 	also(P_READ, TRANSACTION);
+	tid = running_tid(j);
 	mark(P_journal_commit);
 	mutex_lock(&j->j_commit);
-	also(P_WRITE, COMMITTING);
 	/* Whoever else committed it while we waited has done it for us too. */
 	if (running_tid(j) == tid) {
+		also(P_WRITE, STATE);
 		set_state(j, T_LOCKED);
 		lock_wait(&j->j_handles, LOCK_EXCLUSIVE);
+		also(P_WRITE, STATE);
 		also(P_WRITE, TRANSACTION);
 		set_state(j, T_COMMIT);
 		next_transaction(j);
 	}
 	mutex_unlock(&j->j_commit);
-	also(P_WRITE, COMMITTING);
 }

@@ -354,7 +354,7 @@ static void watch_access(const struct mmu_access *a)
 		u64 addr = a->addr + done;
 		size_t n = min_t(size_t, a->len - done, PAGE_SIZE - (addr & ~PAGE_MASK));
 
-		check_user_access(sim->check, find_vma(a->task->mm, addr), addr,
+		check_user_access(sim->check, peek_vma(a->task->mm, addr), addr,
 				  (u8 *)a->buf + done, n, a->write);
 		done += n;
 	}
@@ -367,7 +367,7 @@ static void watch_access(const struct mmu_access *a)
 static void touch_point(u64 addr, enum point_id id)
 {
 	struct task *t = current;
-	const struct vma *vma = find_vma(t->mm, addr);
+	const struct vma *vma = peek_vma(t->mm, addr);
 
 	if (!vma) {
 		point(id, P_READ, obj(OBJ_MMAP, t->mm->id, 0));
@@ -377,6 +377,7 @@ static void touch_point(u64 addr, enum point_id id)
 	t->touching_write = id == P_user_store;
 	pte_point(vma, vma_page(vma, addr), id, P_READ);
 	t->touching = 0;
+	also(P_READ, obj(OBJ_MMAP, t->mm->id, 0));
 }
 
 /* One access with all the faults that it takes. */
@@ -388,7 +389,7 @@ static enum mmu_result access_part(struct mmu_access *a)
 	enum mmu_result r;
 
 	touch_point(a->addr, id);
-	if (!find_vma(t->mm, a->addr)) {
+	if (!peek_vma(t->mm, a->addr)) {
 		a->signal = SIGSEGV;
 		a->fault_addr = a->addr;
 		return MMU_SIGNAL;

@@ -121,11 +121,10 @@ out:
 	return err;
 }
 
-struct vma *find_vma(struct mm *mm, u64 addr)
+struct vma *peek_vma(const struct mm *mm, u64 addr)
 {
 	struct vma *vma = RB_ROOT(&mm->mm_rb);
 
-	also(P_READ, obj(OBJ_MMAP, mm->id, 0));
 	while (vma) {
 		if (addr < vma->start)
 			vma = RB_LEFT(vma, mm_rb_link);
@@ -135,6 +134,12 @@ struct vma *find_vma(struct mm *mm, u64 addr)
 			break;
 	}
 	return vma;
+}
+
+struct vma *find_vma(struct mm *mm, u64 addr)
+{
+	also(P_READ, obj(OBJ_MMAP, mm->id, 0));
+	return peek_vma(mm, addr);
 }
 
 /*

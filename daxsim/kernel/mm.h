@@ -184,6 +184,9 @@ int do_mremap(struct mm *mm, u64 old_addr, u64 old_pages, u64 new_pages, u32 fla
 /** find_vma() - the mapping that holds @addr, or NULL */
 struct vma *find_vma(struct mm *mm, u64 addr);
 
+/** peek_vma() - the same for an onlooker, which is no access of the current session */
+struct vma *peek_vma(const struct mm *mm, u64 addr);
+
 /**
  * unmap_mapping_range() - remove PTEs of a range of a file from every process
  * @inode: the file

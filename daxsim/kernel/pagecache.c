@@ -152,11 +152,11 @@ static pgoff_t next_page(struct address_space *mapping, pgoff_t index)
 	const struct page *page;
 	pgoff_t next;
 
+	also(P_READ, obj(OBJ_PAGE, mapping->host->i_ino, EXTENT_ALL));
 	guard_lock(&mapping->tree_lock);
 	page = lookup_next(mapping, index);
 	next = page ? page->index : U64_MAX;
 	guard_unlock(&mapping->tree_lock);
-	also(P_READ, obj(OBJ_PAGE, mapping->host->i_ino, EXTENT_ALL));
 	return next;
 }
 

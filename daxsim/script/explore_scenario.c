@@ -240,7 +240,7 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 	int err = -ENOMEM;
 
 	memset(out, 0, sizeof(*out));
-	if (!x || machine_init(&x->m, s->device_size, v, &soft_mmu, why, sizeof(why)))
+	if (!x || machine_init(&x->m, s, v, &soft_mmu, why, sizeof(why)))
 		goto fail;
 	x->s = s;
 	x->v = v;

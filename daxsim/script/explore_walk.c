@@ -50,7 +50,7 @@ void walk_pending(void *data, unsigned int thread, struct explore_event *e)
 	*e = (struct explore_event){ .object = { w->next_object }, .kind = { w->next_kind } };
 	if (!t->touching)
 		return;
-	vma = find_vma(t->mm, t->touching);
+	vma = peek_vma(t->mm, t->touching);
 	if (!vma)
 		return;
 	pte = &vma->pte[(t->touching - vma->start) >> PAGE_SHIFT];

@@ -10,21 +10,24 @@
 #include "daxsim/kernel/memory.h"
 #include "daxsim/sim/check.h"
 
-int machine_init(struct machine *m, u64 device_size, const struct variant *variant,
+int machine_init(struct machine *m, const struct scenario *s, const struct variant *variant,
 		 const struct mmu_ops *mmu, char *why, size_t why_size)
 {
 	int err;
 
 	memset(m, 0, sizeof(*m));
-	err = sim_init(&m->sim, device_size, mmu, why, why_size);
+	err = sim_init(&m->sim, s->device_size, mmu, why, why_size);
 	if (err)
 		return err;
 	err = mount_fs(&m->sim, variant->fs, variant->profile);
 	if (err) {
 		snprintf(why, why_size, "cannot make a file system: %s", strerror(-err));
 		sim_destroy(&m->sim);
+		return err;
 	}
-	return err;
+	for (int i = 0; i < NR_INJECT_SITES; i++)
+		m->sim.sb->inject[i].awaited = s->injects;
+	return 0;
 }
 
 void machine_destroy(struct machine *m)
@@ -487,7 +490,7 @@ static void cmd_inject(struct machine *m, const struct cmd *cmd, struct outcome 
 	point(P_arm_injection, P_WRITE, obj(OBJ_INJECT, 0, 0));
 	m->sim.sb->inject[cmd->site] = (struct injection){
 		.error = cmd->error, .short_len = cmd->short_len, .after = cmd->after,
-		.times = cmd->times,
+		.times = cmd->times, .awaited = true,
 	};
 }
 

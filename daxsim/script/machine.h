@@ -71,7 +71,7 @@ extern const char *const fault_fields[];
 /**
  * machine_init() - make a machine with an empty file system
  * @m: the machine, contents ignored
- * @device_size: bytes
+ * @s: the scenario that will run in it
  * @variant: file system and profile
  * @mmu: the MMU
  * @why: on failure, one line
@@ -79,7 +79,7 @@ extern const char *const fault_fields[];
  *
  * Return: 0 or a negative errno, with nothing left behind.
  */
-int machine_init(struct machine *m, u64 device_size, const struct variant *variant,
+int machine_init(struct machine *m, const struct scenario *s, const struct variant *variant,
 		 const struct mmu_ops *mmu, char *why, size_t why_size);
 
 /** machine_destroy() - drop it in whatever state it is */

@@ -121,6 +121,7 @@ static void parse_injection(struct parser *p, struct cmd *c)
 	struct pos pos;
 	int site;
 
+	p->s->injects = true;
 	expect_word(p, "a place such as get_block");
 	site = name_find(&inject_names, p->tok.word);
 	if (site < 0)

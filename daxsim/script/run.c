@@ -505,7 +505,7 @@ void execute_lockdep(const struct scenario *s, const struct variant *v,
 
 	memset(x, 0, sizeof(*x));
 	trace_init(&x->trace);
-	if (machine_init(&r.m, s->device_size, v, mmu, why, sizeof(why))) {
+	if (machine_init(&r.m, s, v, mmu, why, sizeof(why))) {
 		reject(&r, &s->pos, "the %s MMU cannot run: %s", mmu->name, why);
 		return;
 	}

@@ -15,7 +15,8 @@
 
 static void note_model(void *data, bool write, u32 ino, u32 page)
 {
-	check_note(data, write ? P_WRITE : P_READ, obj(OBJ_MODEL, ino, page));
+	(void)data;
+	also(write ? P_WRITE : P_READ, obj(OBJ_MODEL, ino, page));
 }
 
 int check_create(struct sim *sim, u64 ignored, check_report_fn report, void *data)
@@ -60,13 +61,13 @@ static struct shadow *find_shadow(struct check *c, block_t block)
 
 struct shadow *check_shadow(struct check *c, block_t block)
 {
-	check_note(c, P_READ, obj(OBJ_BLOCK, 0, block));
+	also(P_READ, obj(OBJ_BLOCK, 0, block));
 	return find_shadow(c, block);
 }
 
 struct shadow *check_change(struct check *c, block_t block)
 {
-	check_note(c, P_WRITE, obj(OBJ_BLOCK, 0, block));
+	also(P_WRITE, obj(OBJ_BLOCK, 0, block));
 	return find_shadow(c, block);
 }
 

@@ -18,7 +18,7 @@ static void check_past_eof(struct check *c, const struct vma *vma, u64 page)
 
 	if (pte->kind != PTE_PFN && pte->kind != PTE_HOLE)
 		return;
-	check_note(c, P_READ, obj(OBJ_I_SIZE, vma->inode->i_ino, 0));
+	also(P_READ, obj(OBJ_I_SIZE, vma->inode->i_ino, 0));
 	if (past_eof(vma->inode, vma->pgoff + page))
 		check_report(c, INV_PTE_PAST_EOF,
 			     "page %llu of mapping %s is present, but %s ends at byte %lld",
@@ -51,9 +51,9 @@ void check_pte(struct check *c, struct vma *vma, u64 page)
 		check_past_eof(c, vma, page);
 }
 
-static void note_pte(const struct check *c, const struct vma *vma, u64 page)
+static void note_pte(const struct vma *vma, u64 page)
 {
-	check_note(c, P_READ, obj(OBJ_PTE, vma->id, page));
+	also(P_READ, obj(OBJ_PTE, vma->id, page));
 }
 
 /* The PTEs of a file's pages [lblk, lblk + len) that still point to blocks it gives up. */
@@ -62,7 +62,7 @@ void check_still_mapped(struct check *c, struct inode *inode, u64 lblk, block_t 
 {
 	struct vma *vma;
 
-	check_note(c, P_READ, obj(OBJ_I_MMAP, inode->i_ino, 0));
+	also(P_READ, obj(OBJ_I_MMAP, inode->i_ino, 0));
 	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link) {
 		u64 from = max_t(u64, lblk, vma->pgoff);
 		u64 to = min_t(u64, lblk + len, vma->pgoff + vma->nr_pages);
@@ -70,7 +70,7 @@ void check_still_mapped(struct check *c, struct inode *inode, u64 lblk, block_t 
 		for (u64 i = from; i < to; i++) {
 			const struct pte *pte = &vma->pte[i - vma->pgoff];
 
-			note_pte(c, vma, vma->page_base + i - vma->pgoff);
+			note_pte(vma, vma->page_base + i - vma->pgoff);
 			if (pte->kind == PTE_PFN && pte->pfn == block + (i - lblk))
 				check_report(c, INV_STALE_PTE,
 					     "%s gives up block %llu, but page %llu of mapping %s still points to it",
@@ -85,9 +85,9 @@ void check_mappings(struct check *c, struct inode *inode)
 {
 	struct vma *vma;
 
-	check_note(c, P_READ, obj(OBJ_I_MMAP, inode->i_ino, 0));
+	also(P_READ, obj(OBJ_I_MMAP, inode->i_ino, 0));
 	LIST_FOREACH(vma, &inode->i_data.i_mmap, i_mmap_link) {
-		note_pte(c, vma, EXTENT_ALL);
+		note_pte(vma, EXTENT_ALL);
 		for (u64 page = 0; page < vma->nr_pages; page++) {
 			check_points_home(c, vma, page);
 			check_past_eof(c, vma, page);
@@ -105,8 +105,8 @@ void check_truncate_ends(struct check *c, struct inode *inode)
 {
 	if (!c)
 		return;
-	inode->i_in_truncate = false;
 	check_mappings(c, inode);
+	inode->i_in_truncate = false;
 }
 
 void check_user_access(struct check *c, struct vma *vma, u64 addr, const u8 *data, u64 len,

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the watchers share: ground truth about every block. */
+/*
+ * What the files of the watchers share: ground truth about every block. Whether a watcher finds
+ * a violation depends on when it looks: its looks are accesses like those of the code under test,
+ * announced with also().
+ */
 #ifndef DAXSIM_CHECK_PRIVATE_H
 #define DAXSIM_CHECK_PRIVATE_H
 
@@ -39,20 +43,6 @@ struct check {
 	struct shadow **chunks;	/* by block >> CHUNK_SHIFT; NULL: all free and unowned */
 	struct model model;
 };
-
-/**
- * check_note() - tell who wants to know that a watcher looks at something, or changes it
- *
- * Whether it finds a violation depends on when it looks. So to an explorer its looks
- * are accesses like those of the code under test.
- */
-static inline void check_note(const struct check *c, enum point_kind kind, u64 object)
-{
-	const struct sched *sched = &c->sim->sched;
-
-	if (unlikely(sched->note))
-		sched->note(sched->hold_data, kind, object);
-}
 
 /** check_shadow() - what is known of a block, to look at */
 struct shadow *check_shadow(struct check *c, block_t block);

@@ -60,9 +60,10 @@ const u8 *model_find(struct model *m, u32 ino, pgoff_t pgoff)
 
 void model_write(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *data, u64 len)
 {
-	struct model_page *p = lookup(m, ino, pgoff);
+	struct model_page *p;
 
 	note(m, true, ino, pgoff);
+	p = lookup(m, ino, pgoff);
 	if (!p) {
 		if (!data)
 			return;
@@ -79,9 +80,10 @@ void model_write(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *dat
 void model_drop(struct model *m, u32 ino, pgoff_t first, u64 nr)
 {
 	u64 end = nr > U64_MAX - first ? U64_MAX : first + nr;
-	struct model_page *p = at_or_behind(m, ino, first);
+	struct model_page *p;
 
 	note(m, true, ino, nr == 1 ? first : MODEL_ALL);
+	p = at_or_behind(m, ino, first);
 	while (p && p->ino == ino && p->pgoff < end) {
 		struct model_page *next = RB_NEXT(model_tree, &m->pages, p);
 
@@ -94,19 +96,18 @@ void model_drop(struct model *m, u32 ino, pgoff_t first, u64 nr)
 
 void model_shift(struct model *m, u32 ino, pgoff_t first, s64 delta)
 {
-	struct model_page *p = at_or_behind(m, ino, first);
-
 	note(m, true, ino, MODEL_ALL);
 	/* Order among the pages of one file stays, so they can be renumbered in place. */
-	for (; p && p->ino == ino; p = RB_NEXT(model_tree, &m->pages, p))
+	for (struct model_page *p = at_or_behind(m, ino, first); p && p->ino == ino; p = RB_NEXT(model_tree, &m->pages, p))
 		p->pgoff += delta;
 }
 
 s64 model_diff(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *data, u64 len, u8 *want)
 {
-	const u8 *right = model_find(m, ino, pgoff);
+	const u8 *right;
 
 	note(m, false, ino, pgoff);
+	right = model_find(m, ino, pgoff);
 	right = right ? right + off : zeroes;
 	data = data ? data : zeroes;
 	if (!memcmp(right, data, len))

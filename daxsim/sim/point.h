@@ -93,6 +93,7 @@
 	P(freeze_super, "the file system is about to be frozen")                                   \
 	P(thaw_super, "the file system is about to be thawed")                                     \
 	P(arm_injection, "a coming call is about to be made to fail")                              \
+	P(also, "one more thing is looked at or changed, after a lock was dropped")                \
 	P(lock, "a lock is about to be taken; a lock's own class name holds there too")            \
 	P(unlock, "a lock is about to be dropped")
 
@@ -195,12 +196,13 @@ static inline void point(enum point_id id, enum point_kind kind, u64 object)
 void sched_also(struct task *t, enum point_kind kind, u64 object);
 
 /**
- * also() - say what is accessed besides, where nobody can come in between
+ * also() - say what is accessed besides, before it is
  * @kind: P_READ or P_WRITE
  * @object: as for point()
  *
- * It counts as part of what the last point announced. For an explorer only: what it
- * is not told of it takes to be nobody else's business.
+ * It counts as part of what the last point announced, and nobody can come in between. But once
+ * a lock was dropped since, others may have been waiting for just that, and this is a point
+ * of its own: P_also. An explorer takes what it is not told of to be nobody else's business.
  */
 static inline void also(enum point_kind kind, u64 object)
 {

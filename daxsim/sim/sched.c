@@ -50,6 +50,7 @@ void sched_start(struct task *t, void (*work)(struct task *t, void *arg), void *
 	t->arg = arg;
 	t->state = TASK_READY;
 	t->nr_points = 0;
+	t->dropped = false;
 	fiber_prepare(&t->fiber, task_main, t);
 }
 
@@ -71,6 +72,8 @@ void sched_point(struct task *t, enum point_id id, enum point_kind kind, u64 obj
 	t->nr_points++;
 	if (kind == P_MARK)
 		t->function = point_table[id].name;
+	else
+		t->dropped = kind == P_UNLOCK;
 	if (t->sim->trace)
 		trace_point(t->sim->trace, t, id, kind, object);
 }
@@ -79,7 +82,9 @@ void sched_also(struct task *t, enum point_kind kind, u64 object)
 {
 	const struct sched *sched = &t->sim->sched;
 
-	if (sched->note)
+	if (t->dropped)
+		sched_point(t, P_also, kind, object);
+	else if (sched->note)
 		sched->note(sched->hold_data, kind, object);
 }
 

@@ -51,6 +51,7 @@ struct task {
 	enum lock_mode at_mode;	/* and how it is wanted, or was held */
 	u64 touching;		/* at P_user_load and P_user_store: the address; else 0 */
 	bool touching_write;
+	bool dropped;		/* a lock, and made no access since */
 	struct lock *waiting;	/* the lock it is blocked on, or NULL */
 	enum lock_mode wait_mode;
 
