@@ -114,6 +114,38 @@ Test(explore_walk, nothing_is_missed)
 	}
 }
 
+/* Accesses that join others leave as many classes as when each is an event of its own. */
+Test(explore_walk, joined_accesses_lose_nothing)
+{
+	static const struct explore_options some = { .strategy = EXPLORE_NAIVE, .most = 50000 };
+	u64 steps[2] = { 0 }, complete = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		const char *a = pairs[i].a, *b = pairs[i].b;
+		const char *kernel = kernels[i % NR_KERNELS];
+		struct scenario *s = two_sessions(kernel, a, b);
+		struct walked *joined = walk_all(s, 0, dpor), *apart = walk_so(s, 0, true, dpor);
+		struct walked *all = walk_so(s, 0, true, some);
+
+		cr_expect_eq(joined->result.classes, apart->result.classes, "%s: %s | %s: %llu, %llu", kernel,
+			     a, b, (unsigned long long)joined->result.classes,
+			     (unsigned long long)apart->result.classes);
+		cr_expect(!set_missing(&all->classes, &apart->classes));
+		cr_expect(!set_missing(&all->outcomes, &joined->outcomes), "%s: %s | %s", kernel, a, b);
+		cr_expect(set_equal(&apart->outcomes, &joined->outcomes), "%s: %s | %s", kernel, a, b);
+		cr_expect_eq(joined->findings, apart->findings);
+		complete += all->result.complete;
+		steps[0] += joined->result.steps;
+		steps[1] += apart->result.steps;
+		walked_free(joined);
+		walked_free(apart);
+		walked_free(all);
+		scenario_free(s);
+	}
+	cr_expect_lt(steps[0], steps[1] * 3 / 4);
+	cr_expect_gt(complete, ARRAY_SIZE(pairs) * 2 / 3);
+}
+
 /* No class is explored twice, and what cannot end is a deadlock in both. */
 Test(explore_walk, each_class_once)
 {

@@ -180,16 +180,9 @@ static inline void walked_run(void *data, unsigned int thread, explore_done *don
 	walk_run(&w->x, thread, walked_done, w);
 }
 
-/**
- * walk_all() - run the first variant of a scenario in many interleavings
- * @s: the scenario; its finals do not run
- * @hidden: objects that explore() is not told of, bit per enum obj_type
- * @o: how; visit and ctx are filled in
- *
- * Return: what came of it; walked_free() it.
- */
-static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
-				      struct explore_options o)
+/* walk_all(), perhaps with each access as an event of its own. */
+static inline struct walked *walk_so(const struct scenario *s, u32 hidden, bool apart,
+				     struct explore_options o)
 {
 	struct walked *w = calloc(1, sizeof(*w));
 	struct explore_program p = {
@@ -201,6 +194,7 @@ static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
 
 	cr_assert_not_null(w);
 	w->hidden = hidden;
+	w->x.apart = apart;
 	w->x.s = s;
 	w->x.v = s->variants;
 	cr_assert_eq(machine_init(&w->x.m, s, s->variants, &soft_mmu, why,
@@ -213,6 +207,20 @@ static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
 	w->err = explore(&p, &o, &w->result);
 	cr_assert(!w->err || hidden, "explore() returned %d", w->err);
 	return w;
+}
+
+/**
+ * walk_all() - run the first variant of a scenario in many interleavings
+ * @s: the scenario; its finals do not run
+ * @hidden: objects that explore() is not told of, bit per enum obj_type
+ * @o: how; visit and ctx are filled in
+ *
+ * Return: what came of it; walked_free() it.
+ */
+static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
+				      struct explore_options o)
+{
+	return walk_so(s, hidden, false, o);
 }
 
 static inline void walked_free(struct walked *w)

@@ -63,6 +63,8 @@ struct explorer {
 	struct task *helper;		/* runs setup and final commands */
 	const struct cmd *helper_cmds;
 
+	bool apart;			/* each access is an event, with none that joins it */
+
 	/* The execution at hand. */
 	struct explore_event event;	/* that is being executed */
 	bool doing;			/* whether any is */

@@ -160,6 +160,8 @@ static int search(struct explorer *x, const struct explore_program *program,
 
 	x->begun = explore_seconds();
 	x->how = how;
+	/* Bounds count preemptions, and to be made to wait for a lock is none: that may save one. */
+	x->apart = how->strategy != EXPLORE_DPOR;
 	x->estimated = false;
 	err = explore(program, &o, r);
 	x->out->seconds += explore_seconds() - x->begun;
@@ -199,6 +201,7 @@ static void simplify_all(struct explorer *x)
 {
 	struct exploration *out = x->out;
 
+	x->apart = true;
 	for (int i = 0; i < NR_INVARIANTS; i++)
 		if (out->findings[i].classes && i != INV_LOCK_ORDER) {
 			simplify(x, &out->findings[i], i);

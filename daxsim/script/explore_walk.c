@@ -39,25 +39,27 @@ static void walker_work(struct task *t, void *arg)
 }
 
 /* A load or store is about the bytes behind its PTE too, whichever block that is by now. */
+static void add_touched(struct explore_event *e, const struct task *t)
+{
+	const struct vma *vma = peek_vma(t->mm, t->touching);
+	const struct pte *pte;
+
+	if (!vma)
+		return;
+	pte = &vma->pte[(t->touching - vma->start) >> PAGE_SHIFT];
+	if (pte->kind == PTE_PFN)
+		explore_add(e, obj(OBJ_BLOCK, 0, pte->pfn),
+			    t->touching_write ? EXPLORE_WRITE : EXPLORE_READ);
+}
+
 void walk_pending(void *data, unsigned int thread, struct explore_event *e)
 {
 	struct explorer *x = data;
 	const struct walker *w = &x->walkers[thread];
-	const struct task *t = w->task;
-	const struct vma *vma;
-	const struct pte *pte;
 
 	*e = (struct explore_event){ .object = { w->next_object }, .kind = { w->next_kind } };
-	if (!t->touching)
-		return;
-	vma = peek_vma(t->mm, t->touching);
-	if (!vma)
-		return;
-	pte = &vma->pte[(t->touching - vma->start) >> PAGE_SHIFT];
-	if (pte->kind != PTE_PFN)
-		return;
-	e->object[1] = obj(OBJ_BLOCK, 0, pte->pfn);
-	e->kind[1] = t->touching_write ? EXPLORE_WRITE : EXPLORE_READ;
+	if (w->task->touching)
+		add_touched(e, w->task);
 }
 
 static void end_chunk(struct explorer *x, struct walker *w, bool new_chunk)
@@ -82,20 +84,62 @@ static void begin_event(struct explorer *x, struct walker *w)
 	x->was = w->step;
 }
 
-static void announce(struct explorer *x, struct walker *w, enum point_kind kind, u64 object)
+static u8 explore_kind(const struct task *t, enum point_kind kind)
 {
 	static const u8 kinds[] = {
 		[P_READ] = EXPLORE_READ, [P_WRITE] = EXPLORE_WRITE, [P_LOCK] = EXPLORE_LOCK,
 		[P_RLOCK] = EXPLORE_RLOCK, [P_UNLOCK] = EXPLORE_UNLOCK, [P_WAIT] = EXPLORE_WAIT,
 	};
-	bool asks = kind == P_LOCK || kind == P_RLOCK || kind == P_WAIT;
+
+	return kind == P_UNLOCK && t->at_mode == LOCK_SHARED ? EXPLORE_RUNLOCK : kinds[kind];
+}
+
+static void announce(struct explorer *x, struct walker *w, u8 kind, u64 object)
+{
+	static const u8 asks[NR_EXPLORE_KINDS] = {
+		[EXPLORE_LOCK] = 1, [EXPLORE_RLOCK] = 1, [EXPLORE_WAIT] = 1,
+	};
 	u32 bit = 1U << w->session->index;
 
 	w->next_object = object;
-	w->next_kind = kinds[kind];
-	if (kind == P_UNLOCK && w->task->at_mode == LOCK_SHARED)
-		w->next_kind = EXPLORE_RUNLOCK;
-	x->asking = asks ? x->asking | bit : x->asking & ~bit;
+	w->next_kind = kind;
+	x->asking = asks[kind] ? x->asking | bit : x->asking & ~bit;
+}
+
+/*
+ * Whether what a session is about to do may be part of the event that it is in the middle of.
+ * Whatever others do between a lock's being taken and the access that follows could as well
+ * come first: nothing that needs the lock is among it. And whatever they do between an access
+ * and a lock's being dropped could as well come later (Lipton: Reduction, CACM 1975).
+ */
+static bool joins(const struct explore_event *e, u8 kind)
+{
+	switch (kind) {
+	case EXPLORE_READ:
+	case EXPLORE_WRITE:
+		return (e->kind[0] == EXPLORE_LOCK || e->kind[0] == EXPLORE_RLOCK) && !e->kind[1];
+	case EXPLORE_UNLOCK:
+	case EXPLORE_RUNLOCK:
+		return !e->kind[EXPLORE_ACCESSES - 2];
+	default:
+		return false;
+	}
+}
+
+static void join(struct explore_event *e, const struct task *t, u8 kind, u64 object)
+{
+	int i = 0;
+
+	if (kind == EXPLORE_READ || kind == EXPLORE_WRITE) {
+		explore_add(e, object, kind);
+		if (t->touching)
+			add_touched(e, t);
+		return;
+	}
+	while (e->kind[i])
+		i++;
+	e->object[i] = object;
+	e->kind[i] = kind;
 }
 
 /* Every access is an event: stop before it, unless the explorer wants the same session to go on. */
@@ -104,6 +148,7 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 {
 	struct explorer *x = data;
 	struct walker *w;
+	u8 does;
 
 	if (t == x->helper)
 		return false;
@@ -113,7 +158,13 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 		w->passed++;
 		return false;
 	}
-	announce(x, w, kind, object);
+	does = explore_kind(t, kind);
+	if (x->doing && !x->apart && !w->first_event && joins(&x->event, does)) {
+		join(&x->event, t, does, object);
+		w->passed++;
+		return false;
+	}
+	announce(x, w, does, object);
 	if (x->doing)
 		x->doing = x->done(x->done_ctx, &x->event);
 	if (x->doing)

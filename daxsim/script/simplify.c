@@ -6,8 +6,8 @@
 #include "daxsim/script/explore_private.h"
 #include "daxsim/sim/check.h"
 
-/* Points: with others left out, a session may wait for one of them in a loop, for ever. */
-#define ENDLESS (2 * EXPLORE_MAX_EVENTS)
+/* Points, of which an event is a few: with others left out, a session may wait for one of them for ever. */
+#define ENDLESS (8 * EXPLORE_MAX_EVENTS)
 
 /* A schedule to try. */
 struct candidate {
@@ -120,6 +120,25 @@ static bool join(struct explorer *x, struct explore_finding *f, int goal, u32 fr
 	return try(x, f, goal, &c);
 }
 
+/*
+ * Stop a session one access later or earlier than it was. If that is about a lock, others may
+ * have to wait for it, and who waits was not interrupted.
+ */
+static bool shift(struct explorer *x, struct explore_finding *f, int goal, u32 at, int by)
+{
+	struct candidate c = { .nr = f->nr_chunks };
+	u32 next = at + 1;
+
+	memcpy(c.chunks, f->chunks, f->nr_chunks * sizeof(*c.chunks));
+	while (next < c.nr && c.chunks[next].session != c.chunks[at].session)
+		next++;
+	if (next == c.nr)
+		return false;
+	c.chunks[at].count += by;
+	c.chunks[next].count -= by;
+	return c.chunks[at].count && c.chunks[next].count && try(x, f, goal, &c);
+}
+
 static bool simplify_once(struct explorer *x, struct explore_finding *f, int goal)
 {
 	for (u32 i = 0; i < x->s->nr_sessions && goal < GOAL_FINAL; i++)
@@ -130,6 +149,9 @@ static bool simplify_once(struct explorer *x, struct explore_finding *f, int goa
 			if (f->chunks[i].session == f->chunks[j].session)
 				if (join(x, f, goal, j, i) || join(x, f, goal, i, j))
 					return true;
+	for (u32 i = 0; i < f->nr_chunks; i++)
+		if (shift(x, f, goal, i, 1) || shift(x, f, goal, i, -1))
+			return true;
 	return false;
 }
 
