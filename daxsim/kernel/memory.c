@@ -360,24 +360,44 @@ static void watch_access(const struct mmu_access *a)
 	}
 }
 
-/*
- * An access is about the PTE, and about the bytes of the block behind it, whichever
- * that is when it goes on.
- */
+/* What is mapped at an address is looked up again when the access goes on. */
 static void touch_point(u64 addr, enum point_id id)
 {
 	struct task *t = current;
 	const struct vma *vma = peek_vma(t->mm, addr);
 
-	if (!vma) {
+	if (vma)
+		pte_point(vma, vma_page(vma, addr), id, P_READ);
+	else
 		point(id, P_READ, obj(OBJ_MMAP, t->mm->id, 0));
-		return;
-	}
-	t->touching = addr;
-	t->touching_write = id == P_user_store;
-	pte_point(vma, vma_page(vma, addr), id, P_READ);
-	t->touching = 0;
-	also(P_READ, obj(OBJ_MMAP, t->mm->id, 0));
+}
+
+/* An access is about a PTE, and about the bytes of the block behind it. False: none is mapped. */
+static bool touch_page(const struct mmu_access *a, u64 addr)
+{
+	const struct vma *vma = find_vma(a->task->mm, addr);
+	u64 page;
+
+	if (!vma)
+		return false;
+	page = vma_page(vma, addr);
+	also(P_READ, obj(OBJ_PTE, vma->id, vma->page_base + page));
+	if (vma->pte[page].kind == PTE_PFN)
+		also(a->write ? P_WRITE : P_READ, obj(OBJ_BLOCK, 0, vma->pte[page].pfn));
+	return true;
+}
+
+/*
+ * Whichever page the point was about: an access may lie over two, and what is mapped
+ * there need not be what was mapped then. False: the first is in no mapping.
+ */
+static bool touch(const struct mmu_access *a)
+{
+	u64 last = a->addr + a->len - 1;
+
+	if ((a->addr ^ last) & PAGE_MASK)
+		touch_page(a, last);
+	return touch_page(a, a->addr);
 }
 
 /* One access with all the faults that it takes. */
@@ -389,7 +409,7 @@ static enum mmu_result access_part(struct mmu_access *a)
 	enum mmu_result r;
 
 	touch_point(a->addr, id);
-	if (!peek_vma(t->mm, a->addr)) {
+	if (!touch(a)) {
 		a->signal = SIGSEGV;
 		a->fault_addr = a->addr;
 		return MMU_SIGNAL;
@@ -401,8 +421,10 @@ static enum mmu_result access_part(struct mmu_access *a)
 		if (!a->kernel)
 			check_return_to_user(t->sim->check, t);
 		/* The instruction is tried again: others may have been faster. */
-		if (!(ret & VM_FAULT_ERROR))
+		if (!(ret & VM_FAULT_ERROR)) {
 			touch_point(a->fault_addr, id);
+			touch(a);
+		}
 		r = mmu->resume(a, ret & VM_FAULT_ERROR);
 		if (ret & VM_FAULT_SIGSEGV)
 			a->signal = SIGSEGV;

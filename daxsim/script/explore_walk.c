@@ -38,28 +38,12 @@ static void walker_work(struct task *t, void *arg)
 	run_commands(w->x, w->step->cmds);
 }
 
-/* A load or store is about the bytes behind its PTE too, whichever block that is by now. */
-static void add_touched(struct explore_event *e, const struct task *t)
-{
-	const struct vma *vma = peek_vma(t->mm, t->touching);
-	const struct pte *pte;
-
-	if (!vma)
-		return;
-	pte = &vma->pte[(t->touching - vma->start) >> PAGE_SHIFT];
-	if (pte->kind == PTE_PFN)
-		explore_add(e, obj(OBJ_BLOCK, 0, pte->pfn),
-			    t->touching_write ? EXPLORE_WRITE : EXPLORE_READ);
-}
-
 void walk_pending(void *data, unsigned int thread, struct explore_event *e)
 {
-	struct explorer *x = data;
+	const struct explorer *x = data;
 	const struct walker *w = &x->walkers[thread];
 
 	*e = (struct explore_event){ .object = { w->next_object }, .kind = { w->next_kind } };
-	if (w->task->touching)
-		add_touched(e, w->task);
 }
 
 static void end_chunk(struct explorer *x, struct walker *w, bool new_chunk)
@@ -126,14 +110,12 @@ static bool joins(const struct explore_event *e, u8 kind)
 	}
 }
 
-static void join(struct explore_event *e, const struct task *t, u8 kind, u64 object)
+static void join(struct explore_event *e, u8 kind, u64 object)
 {
 	int i = 0;
 
 	if (kind == EXPLORE_READ || kind == EXPLORE_WRITE) {
 		explore_add(e, object, kind);
-		if (t->touching)
-			add_touched(e, t);
 		return;
 	}
 	while (e->kind[i])
@@ -160,7 +142,7 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 	}
 	does = explore_kind(t, kind);
 	if (x->doing && !x->apart && !w->first_event && joins(&x->event, does)) {
-		join(&x->event, t, does, object);
+		join(&x->event, does, object);
 		w->passed++;
 		return false;
 	}

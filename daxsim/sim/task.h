@@ -49,8 +49,6 @@ struct task {
 	unsigned int nr_held;
 	struct lock *at_lock;	/* at the points P_lock and P_unlock: which lock */
 	enum lock_mode at_mode;	/* and how it is wanted, or was held */
-	u64 touching;		/* at P_user_load and P_user_store: the address; else 0 */
-	bool touching_write;
 	bool dropped;		/* a lock, and made no access since */
 	struct lock *waiting;	/* the lock it is blocked on, or NULL */
 	enum lock_mode wait_mode;
