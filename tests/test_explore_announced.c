@@ -85,3 +85,23 @@ Test(explore_announced, mapped_meanwhile)
 
 	EXPECT_EXPLORED(races);
 }
+
+#define EMPTY "create f; truncate f 64k; mmap m f 0 8k shared; mmap n f 52k 4k shared"
+
+/* The time is changed before the block comes, and that behind an indirect block if it needs one. */
+Test(explore_announced, stat)
+{
+	static const struct race races[] = {
+		{ "ext2@v11", EMPTY, { "stat f = mtime 1", "mwrite m 0 8 1" }, 3, 3 },
+		{ "ext4@v11", EMPTY, { "stat f = mtime 1", "mwrite m 0 8 1" }, 3, 3 },
+		{ "xfs@v11", EMPTY, { "stat f = mtime 1", "mwrite m 0 8 1" }, 4, 3 },
+		{ "ext4@v11", EMPTY, { "stat f = mtime 1", "pwrite f 0 4k" }, 4, 3 },
+		{ "ext4@v11", EMPTY, { "stat f = mtime 1", "fallocate f 0 4k" }, 3, 2 },
+		{ "ext2@v11", EMPTY, { "stat f = blocks 0", "mwrite n 0 8 1" }, 4, 3 },
+		/* Who looks does not disturb who looks; nor does a store of another file. */
+		{ "ext4@v11", EMPTY, { "stat f = mtime 1", "stat f = mtime 1" }, 1, 1 },
+		{ "ext4@v11", EMPTY "; create g", { "stat g = mtime 0", "mwrite m 0 8 1" }, 1, 1 },
+	};
+
+	EXPECT_EXPLORED(races);
+}

@@ -170,6 +170,11 @@ void i_mmap_unlock_read(struct inode *inode)
 
 void file_update_time(struct inode *inode)
 {
+	const struct task *t = current;
+
+	/* Updates commute: each task has an object of its own, and who looks reads them all. */
+	if (t)
+		also(P_WRITE, obj(OBJ_MTIME, inode->i_ino, t->id));
 	guard_lock(&inode->i_lock);
 	inode->i_mtime++;
 	guard_unlock(&inode->i_lock);
@@ -216,6 +221,7 @@ u64 i_nr_extents(const struct inode *inode)
 
 u64 i_nr_meta(const struct inode *inode)
 {
+	also(P_READ, obj(OBJ_META, inode->i_ino, 0));
 	return read_count(inode, &inode->meta.nr_blocks);
 }
 
@@ -251,6 +257,12 @@ static int alloc_meta(struct inode *inode, block_t *block)
 	return alloc_blocks(inode, inode->i_sb->sim->pmem.nr_blocks / 2, 1, block, &len);
 }
 
+/* A block of mapping metadata comes or goes. */
+static void also_meta(const struct inode *inode)
+{
+	also(P_WRITE, obj(OBJ_META, inode->i_ino, 0));
+}
+
 int add_meta_block(struct inode *inode, u64 n)
 {
 	block_t block;
@@ -258,6 +270,7 @@ int add_meta_block(struct inode *inode, u64 n)
 
 	if (err)
 		return err;
+	also_meta(inode);
 	guard_lock(&inode->i_lock);
 	err = extent_insert(&inode->meta, n, block, 1, false);
 	guard_unlock(&inode->i_lock);
@@ -282,6 +295,7 @@ void drop_meta_block(struct inode *inode, u64 n)
 	block_t block;
 	bool taken;
 
+	also_meta(inode);
 	guard_lock(&inode->i_lock);
 	taken = take_meta(inode, n, &block);
 	guard_unlock(&inode->i_lock);
@@ -298,6 +312,7 @@ static int add_last_meta(struct inode *inode, u64 want)
 
 	if (err)
 		return err;
+	also_meta(inode);
 	guard_lock(&inode->i_lock);
 	needed = inode->meta.nr_blocks < want;
 	if (needed)
@@ -313,6 +328,7 @@ static void drop_last_meta(struct inode *inode, u64 want)
 	block_t block;
 	bool taken;
 
+	also_meta(inode);
 	guard_lock(&inode->i_lock);
 	taken = inode->meta.nr_blocks > want && take_meta(inode, inode->meta.nr_blocks - 1, &block);
 	guard_unlock(&inode->i_lock);

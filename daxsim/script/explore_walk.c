@@ -177,6 +177,8 @@ static void note_access(void *data, enum point_kind kind, u64 object)
 {
 	struct explorer *x = data;
 
+	if (obj_type(object) == OBJ_MTIME && !x->s->stats)
+		return;
 	if (x->doing)
 		explore_add(&x->event, object, kind == P_WRITE ? EXPLORE_WRITE : EXPLORE_READ);
 }

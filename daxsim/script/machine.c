@@ -466,6 +466,7 @@ static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *o
 	out->fields[0] = i_size_read(f->file.inode);
 	also(P_READ, obj(OBJ_I_COUNT, f->file.inode->i_ino, 0));
 	also(P_READ, obj(OBJ_EXTENT, f->file.inode->i_ino, EXTENT_ALL));
+	also(P_READ, obj(OBJ_MTIME, f->file.inode->i_ino, EXTENT_ALL));
 	out->fields[1] = i_blocks(f->file.inode);
 	out->fields[2] = f->file.inode->i_nlink;
 	out->fields[3] = f->file.inode->i_mtime;

@@ -54,6 +54,7 @@ struct parser {
 	struct scenario *s;
 	struct pos open;		/* the innermost '{' that is open */
 	struct name_use *uses, **uses_tail;
+	const struct session *session;	/* being read; NULL: in none */
 	const struct cmd *cmd;		/* being read: its usage goes into messages */
 	struct variant **variants_tail;
 	struct session **sessions_tail;

@@ -283,6 +283,7 @@ struct cmd *parse_cmd(struct parser *p)
 	for (int i = 0; i < MAX_ARGS; i++)
 		parse_arg(p, c, signatures[verb][i]);
 	c->text = fold(p, start);
+	p->s->stats |= p->session && verb == VERB_STAT;
 	parse_result(p, c);
 	if (!at_end(p))
 		fail_expected(p, c->result ? "'or' or the end of the command" :

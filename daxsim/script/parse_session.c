@@ -37,6 +37,7 @@ static void parse_session_body(struct parser *p, struct session *session, struct
 	struct cmd **tail = NULL;	/* of commands without a step */
 	struct step *last = NULL;
 
+	p->session = session;
 	while (!close_block(p, open)) {
 		expect_in_block(p, "a step or a command");
 		pos = p->tok.pos;
@@ -68,6 +69,7 @@ static void parse_session_body(struct parser *p, struct session *session, struct
 	}
 	if (!last)
 		fail(p, session->pos, "session '%s' does nothing", session->name);
+	p->session = NULL;
 }
 
 void parse_session(struct parser *p)

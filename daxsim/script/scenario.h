@@ -241,6 +241,7 @@ struct scenario {
 	struct cmd *setup;
 	struct session *sessions;
 	u32 nr_sessions;
+	bool stats;		/* a session calls stat: what only that shows matters to the others */
 	struct schedule *schedules;	/* none: the sessions run one after the other */
 	struct explore_request explore;
 	struct final *finals;

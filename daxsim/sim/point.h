@@ -140,6 +140,8 @@ enum obj_type {
 	OBJ_JOURNAL,		/* the state of the running transaction */
 	OBJ_INJECT,		/* injected failures that are still to come */
 	OBJ_MODEL,		/* inode, page: the watchers' idea of what it holds */
+	OBJ_META,		/* inode: its blocks of mapping metadata */
+	OBJ_MTIME,		/* inode, task: what it added to i_mtime */
 };
 
 #define EXTENT_ALL UINT32_MAX	/* index that stands for all objects of that type and owner */
