@@ -105,3 +105,16 @@ Test(explore_announced, stat)
 
 	EXPECT_EXPLORED(races);
 }
+
+/* Which file is mapped there is found out under mmap_sem, not before anything else. */
+Test(explore_announced, msync)
+{
+	static const struct race races[] = {
+		{ "ext4@v11", "create f; truncate f 8k; mmap m f 0 8k shared",
+		  { "munmap m 0 8k", "msync m = 0" }, 3, 2 },
+		{ "ext4@v11", "create f; truncate f 8k; mmap m f 0 8k shared",
+		  { "munmap m 4k 4k", "msync m = 0" }, 0, 2 },
+	};
+
+	EXPECT_EXPLORED(races);
+}

@@ -67,7 +67,7 @@ int do_truncate(struct file *file, s64 length);
 /** do_fallocate() - fallocate(2); offset and length in bytes. Return: 0 or a negative errno */
 int do_fallocate(struct file *file, u32 mode, s64 offset, s64 len);
 
-/** do_fsync() - fsync(2) and msync(MS_SYNC). Return: 0 or a negative errno */
+/** do_fsync() - fsync(2), and msync(2) of one mapping. Return: 0 or a negative errno */
 int do_fsync(struct inode *inode);
 
 /** freeze_super(), thaw_super() - FIFREEZE and FITHAW. Return: 0, -EBUSY or -EINVAL */

@@ -396,6 +396,42 @@ int do_mremap(struct mm *mm, u64 old_addr, u64 old_pages, u64 new_pages, u32 fla
 	return err;
 }
 
+/* The file that is mapped at an address, held, and where its mapping ends; NULL: none is. */
+static struct inode *mapped_file(struct mm *mm, u64 addr, u64 *end)
+{
+	struct inode *inode = NULL;
+	struct vma *vma;
+
+	down_read(&mm->mmap_sem);
+	vma = find_vma(mm, addr);
+	if (vma) {
+		inode = vma->inode;
+		ihold(inode);
+		*end = vma_address(vma, vma->nr_pages);
+	}
+	up_read(&mm->mmap_sem);
+	return inode;
+}
+
+int do_msync(struct mm *mm, u64 addr, u64 nr_pages)
+{
+	u64 end = addr + (nr_pages << PAGE_SHIFT), next;
+	int err = 0, unmapped = 0;
+
+	for (; addr < end && !err; addr = next) {
+		struct inode *inode = mapped_file(mm, addr, &next);
+
+		if (inode) {
+			err = do_fsync(inode);
+			iput(inode);
+		} else {
+			unmapped = -ENOMEM;
+			next = addr + PAGE_SIZE;
+		}
+	}
+	return err ? err : unmapped;
+}
+
 void unmap_mapping_range(struct inode *inode, pgoff_t first, u64 nr, bool even_cows)
 {
 	struct lock *i_mmap_mutex = &inode->i_data.i_mmap_mutex;

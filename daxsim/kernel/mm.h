@@ -181,6 +181,18 @@ int do_mprotect(struct mm *mm, u64 addr, u64 nr_pages, u32 flags);
  */
 int do_mremap(struct mm *mm, u64 old_addr, u64 old_pages, u64 new_pages, u32 flags, u64 *addr);
 
+/**
+ * do_msync() - msync(2) of whole pages, MS_SYNC
+ * @mm: the address space
+ * @addr: page-aligned, bytes
+ * @nr_pages: length in pages
+ *
+ * Syncs the file of each mapping, with mmap_sem, which is taken to find it, dropped
+ * again. Return: 0; -ENOMEM where nothing is mapped, the rest being synced all the same; or
+ * what do_fsync() of a file came to, with which it stops.
+ */
+int do_msync(struct mm *mm, u64 addr, u64 nr_pages);
+
 /** find_vma() - the mapping that holds @addr, or NULL */
 struct vma *find_vma(struct mm *mm, u64 addr);
 

@@ -111,39 +111,11 @@ int daxsim_mremap(struct daxsim *d, void *old, size_t old_length, size_t new_len
 	return err;
 }
 
-/* Each mapping's file; the lock of mappings is not held while it waits. */
-static int sync_range(struct daxsim *d, u64 addr, u64 nr_pages)
-{
-	u64 end = addr + (nr_pages << PAGE_SHIFT);
-
-	while (addr < end) {
-		struct inode *inode = NULL;
-		struct vma *vma;
-		int err;
-
-		down_read(&d->mm->mmap_sem);
-		vma = find_vma(d->mm, addr);
-		if (vma) {
-			inode = vma->inode;
-			ihold(inode);
-			addr = vma_address(vma, vma->nr_pages);
-		}
-		up_read(&d->mm->mmap_sem);
-		if (!inode)
-			return -ENOMEM;
-		err = do_fsync(inode);
-		iput(inode);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 int daxsim_msync(struct daxsim *d, void *addr, size_t length)
 {
 	int err = check_range(d, addr, length, "msync");
 
-	return err ? err : CALL(d, "msync", sync_range(d, (u64)addr, pages_of(length)));
+	return err ? err : CALL(d, "msync", do_msync(d->mm, (u64)addr, pages_of(length)));
 }
 
 int daxsim_populate(struct daxsim *d, void *addr, size_t length, int write)

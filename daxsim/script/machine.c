@@ -407,20 +407,12 @@ static void cmd_mwrite(struct machine *m, const struct cmd *cmd, struct outcome 
 	out->signal = res.signal;
 }
 
-/* Syncs the file of every page of the mapping; a page that is gone is -ENOMEM. */
 static void cmd_msync(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
 	const struct named_mapping *map = mapping_of(m, cmd, cmd->name, out);
-	u64 addr = map ? map->addr : 0, end = map ? addr + (map->nr_pages << PAGE_SHIFT) : 0;
 
-	while (addr < end) {
-		struct vma *vma = find_vma(current->mm, addr);
-		u64 next = vma ? vma->start + (vma->nr_pages << PAGE_SHIFT) : addr + PAGE_SIZE;
-		int err = vma ? do_fsync(vma->inode) : -ENOMEM;
-
-		out->ret = err ? err : out->ret;
-		addr = next;
-	}
+	if (map)
+		out->ret = do_msync(map->mm, map->addr, map->nr_pages);
 }
 
 static void cmd_fsync(struct machine *m, const struct cmd *cmd, struct outcome *out)
