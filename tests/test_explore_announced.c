@@ -118,3 +118,121 @@ Test(explore_announced, msync)
 
 	EXPECT_EXPLORED(races);
 }
+
+#define FILES "create f; create g; open f as h; pwrite -S 1 f 0 4k; pwrite -S 2 g 0 4k"
+#define MAPPED "create f; pwrite -S 1 f 0 4k; mmap m f 0 4k shared"
+
+/* A name that one session binds or drops, and another uses: before, after, and in between. */
+Test(explore_announced, names)
+{
+	static const struct race races[] = {
+		/* Closed before the call, while it runs, behind it; of the latter two who is last? */
+		{ "ext2@v11", FILES, { "fiemap f", "close f" }, 3, 2 },
+		{ "ext2@v11", FILES, { "fiemap f = [0+1 W]", "open g as f" }, 3, 1 },
+		{ "ext2@v11", FILES, { "pread f 0 8 = 0x01", "open g as f" }, 3, 2 },
+		{ "ext2@v11", FILES, { "pread h 0 8 = 0x01", "open g as h" }, 3, 2 },
+		{ "ext2@v11", FILES "; unlink f; close h", { "fiemap f", "close f" }, 3, 2 },
+		/* Two calls in three places each, and the order of their ends if it is closed then. */
+		{ "ext2@v11", FILES, { "fiemap f", "close f", "fiemap f" }, 10, 3 },
+		{ "ext2@v11", FILES, { "close h", "close h" }, 2, 2 },
+		/* No such mapping, one that is there, nothing at its address, no such mapping. */
+		{ "ext2@v11", MAPPED, { "mread n 0 8 = 0x01", "mmap n f 0 4k shared" }, 2, 2 },
+		{ "ext2@v11", MAPPED, { "mread m 0 8 = 0x01", "munmap m" }, 6, 4 },
+		{ "ext2@v11", MAPPED, { "mmap n f 0 4k shared", "mmap n f 0 4k shared" }, 4, 4 },
+		{ "ext2@v11", MAPPED, { "munmap m", "munmap m" }, 4, 3 },
+		{ "ext2@v11", MAPPED, { "munmap m", "mremap m 8k" }, 7, 4 },
+		/* A file is made for a name that is taken already. */
+		{ "null@v11", FILES, { "create x", "open x as y" }, 3, 2 },
+		{ "null@v11", FILES, { "create x", "unlink x" }, 3, 2 },
+	};
+
+	EXPECT_EXPLORED(races);
+}
+
+/* What is nobody else's is looked up for nothing. */
+Test(explore_announced, names_of_ones_own)
+{
+	static const struct race races[] = {
+		{ "ext2@v11", FILES, { "fiemap h; close h", "fiemap g" }, 1, 1 },
+		{ "ext2@v11", FILES, { "fiemap f", "fiemap f; fiemap h" }, 1, 1 },
+		{ "ext2@v11", FILES, { "open f as x; fiemap x; close x", "fiemap f" }, 1, 1 },
+		{ "ext2@v11", MAPPED, { "mread m 0 8", "munmap m 0 4k" }, 4, 3 },
+	};
+
+	EXPECT_EXPLORED(races);
+}
+
+#define ALL_NAMES                                                                                  \
+	"create f; pwrite -S 1 f 0 8k; create g; open f as h; mmap m f 0 8k shared; mread m 0 1\n"  \
+	"mmap p f 0 8k private; mmap n g 0 4k shared"
+
+static u32 surprises;
+
+static void note_surprise(void *data, enum point_kind kind, u64 object)
+{
+	(void)data;
+	surprises += kind != P_READ || obj_type(object) != OBJ_MMAP;
+}
+
+static char *state_text(struct explorer *x)
+{
+	char *text;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	cr_assert_not_null(to);
+	state_print(&x->m.sim, to);
+	fclose(to);
+	return text;
+}
+
+static char *state_at_start(const char *fs, const char *cmd, const char *others)
+{
+	const struct explore_options o = { .strategy = EXPLORE_RANDOM, .runs = 1 };
+	const struct race r = { fs, ALL_NAMES, { cmd, others }, 0, 0 };
+	struct scenario *s = scenario_of(&r);
+	struct walked *w = walk_all(s, 0, o);
+	char *text;
+
+	w->x.m.sim.sched.note = note_surprise;
+	surprises = 0;
+	walk_reset(&w->x);
+	cr_expect_eq(surprises, 0, "%s: %s: %u", fs, cmd, surprises);
+	cr_expect_eq(w->x.m.nr_files, w->x.names.nr_files, "%s: %s", fs, cmd);
+	cr_expect_eq(w->x.m.nr_maps, w->x.names.nr_maps, "%s: %s", fs, cmd);
+	cr_expect_eq(w->x.m.nr_dir, w->x.names.nr_dir, "%s: %s", fs, cmd);
+	text = state_text(&w->x);
+	walked_free(w);
+	scenario_free(s);
+	return text;
+}
+
+/* Nothing is done before a session's first point, nor found out but what is looked up again. */
+Test(explore_announced, nothing_before_the_first_point)
+{
+	static const char *const kernels[] = { "ext2@v10", "ext4@v11", "xfs@4.7", "null@v11" };
+	static const char *const cmds[] = {
+		"create x", "open f", "open g as f", "close f", "close h", "unlink f", "truncate f 0",
+		"fallocate f 0 4k = ...", "fpunch f 0 4k = ...", "fzero f 0 4k = ...",
+		"fcollapse f 0 4k = ...", "finsert f 0 4k = ...", "pread f 0 8",
+		"pread f 0 8 to n 0 = ...", "pwrite f 0 8", "pwrite f 0 8 from m 0", "mmap x f 0 4k shared",
+		"mmap x f 1 4k shared = -EINVAL", "munmap m", "munmap m 0 4k", "mprotect m 0 4k ro",
+		"mremap m 12k", "mread m 0 8", "mread m 64k 8 = SIGSEGV", "mwrite m 4092 8",
+		"mwrite p 0 8", "msync m", "fsync f", "fiemap f", "stat f", "faults",
+		"inject clear -EIO", "freeze", "thaw = -EINVAL",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		/* Who uses all the names shares those that the others bind and drop. */
+		const char *others = "step u { faults; fsync f; fsync h; mread m 0 1 = ...; msync p }";
+		char *calm = state_at_start(kernels[i], "faults", others);
+
+		for (size_t j = 0; j < ARRAY_SIZE(cmds); j++) {
+			char *text = state_at_start(kernels[i], cmds[j], others);
+
+			cr_expect_str_eq(text, calm, "%s: %s", kernels[i], cmds[j]);
+			free(text);
+		}
+		free(calm);
+	}
+}

@@ -53,8 +53,6 @@ static const struct {
 	{ "pread g 0 8 = 0", "truncate g 4k", { 2, 2, 2 } },
 	{ "pread g 0 8 = 0", "pwrite g 0 8", { 2, 2, 2 } },
 	{ "fiemap h = none", "mwrite n 0 8 2", { 2, 2, 3 } },	/* xfs: inserts, and converts */
-	{ "munmap m", "mread m 0 8 = 0x01", { 2, 2, 2 } },
-	{ "munmap m", "mwrite m 0 8 7", { 2, 2, 2 } },
 	{ "pread f 0 8 = 0x01", "mwrite m 0 8 2", { 2, 2, 2 } },
 	{ "pwrite -S 3 f 0 8", "mread m 0 8 = 0x01", { 2, 2, 2 } },
 	/* Two stores, three places among them for a load. */
@@ -65,8 +63,11 @@ static const struct {
 	{ "freeze", "mwrite n 0 8 2", { 2, 2, 2 } },
 	/* A load that faults, before, between and behind the steps of the other. */
 	{ "mread m 0 8 = 0x01", "truncate f 0", { 4, 4, 4 } },
-	{ "mread n 0 8 = 0x00", "munmap n", { 4, 4, 4 } },
 	{ "pread f 0 8 = 0x01", "truncate f 0", { 3, 3, 3 } },
+	/* The mapping goes, then its name, which others look up before they use it. */
+	{ "munmap m", "mread m 0 8 = 0x01", { 4, 4, 4 } },
+	{ "munmap m", "mwrite m 0 8 7", { 4, 4, 4 } },
+	{ "mread n 0 8 = 0x00", "munmap n", { 6, 6, 6 } },
 	/* Before, between and behind the two cuts, and behind the watchers' look at the end of each. */
 	{ "mmap o f 0 4k shared", "truncate f 0", { 5, 5, 5 } },
 	/* Protection, before and after, and for a fault in between; a place, which is taken first. */

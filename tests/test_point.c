@@ -90,7 +90,7 @@ Test(point, objects)
 	cr_expect_eq(obj_index(obj(OBJ_BLOCK, 0, EXTENT_ALL)), EXTENT_ALL);
 }
 
-/* One session that does all there is; where a file system cannot, it says so. */
+/* A session that does all there is, or is told that it cannot, and one that closes what it uses. */
 static const char tour[] =
 	"setup {\n"
 	"	create f; truncate f 32k; mmap m f 0 32k shared; mmap p f 0 32k private\n"
@@ -108,7 +108,8 @@ static const char tour[] =
 	"	fsync g; msync m; freeze; thaw; truncate f 100; faults\n"
 	"	mprotect m 0 4k ro; mremap m 40k = ...; mprotect m 0 40k rw; mremap m 40k = ...\n"
 	"	munmap m; munmap p; close f; unlink f; open g ro\n"
-	"}\n";
+	"}\n"
+	"session b { close g }\n";
 
 static void count_hits(const struct execution *x, u64 hits[NR_POINTS])
 {

@@ -243,6 +243,12 @@ static void copy_names(struct machine *to, const struct machine *from)
 	memcpy(to->counted, from->counted, sizeof(from->counted));
 }
 
+/*
+ * Each session runs up to its first event, one after the other. That is before all others and in
+ * no event, so nothing may be found out there that others can change, and nothing done that they
+ * can see: system calls begin by taking locks; a name is looked up where others do not bind or
+ * drop it, else behind a point; what is mapped at an address is looked up again behind the point.
+ */
 void walk_reset(void *data)
 {
 	struct explorer *x = data;

@@ -66,14 +66,39 @@ __printf(2, 3) static void fail(struct outcome *out, const char *fmt, ...)
 	va_end(args);
 }
 
+static u64 name_object(const struct variable *v)
+{
+	return obj(OBJ_NAME, 0, v->id);
+}
+
+/*
+ * What a name is bound to is about to be looked at, or to change. Where no other session
+ * could tell, that is no access, and such names are looked up before any point.
+ */
+static void use_name(const struct variable *v, enum point_kind kind)
+{
+	if (variable_shared(v))
+		point(P_use_name, kind, name_object(v));
+}
+
+/* The same as part of what was announced last. */
+static void also_name(const struct variable *v, enum point_kind kind)
+{
+	if (variable_shared(v))
+		also(kind, name_object(v));
+}
+
 /*
  * fdget(): an open file stays open for a call that uses it, whoever closes its
  * handle meanwhile. file_put() it.
  */
-static struct open_file *file_of(struct machine *m, const char *name, struct outcome *out)
+static struct open_file *file_of(struct machine *m, const struct cmd *cmd, const char *name,
+				 struct outcome *out)
 {
-	struct named_file *f = FIND(m, files, nr_files, name);
+	struct named_file *f;
 
+	use_name(cmd->handle, cmd->verb == VERB_CLOSE ? P_WRITE : P_READ);
+	f = FIND(m, files, nr_files, name);
 	if (f) {
 		f->open->users++;
 		return f->open;
@@ -82,8 +107,11 @@ static struct open_file *file_of(struct machine *m, const char *name, struct out
 	return NULL;
 }
 
+/* While the handle is there nobody's reference is the last, in whatever order they go. */
 static void file_put(struct machine *m, struct open_file *f)
 {
+	if (variable_shared(f->handle))
+		also(f->closed ? P_WRITE : P_READ, obj(OBJ_NAME, 1, f->handle->id));
 	if (--f->users)
 		return;
 	iput(f->file.inode);
@@ -99,8 +127,12 @@ static struct named_mapping *mapping_of(struct machine *m, const struct cmd *cmd
 {
 	struct named_mapping *map;
 
-	if (cmd->moves && *cmd->moves)
+	if (cmd->mapping->moves) {
 		point(P_use_address, P_READ, obj(OBJ_MMAP, current->mm->id, 0));
+		also_name(cmd->mapping, P_READ);
+	} else {
+		use_name(cmd->mapping, P_READ);
+	}
 	map = FIND(m, maps, nr_maps, name);
 	if (!map)
 		fail(out, "there is no mapping %s here; mmap it first", name);
@@ -112,29 +144,35 @@ static struct named_mapping *mapping_of(struct machine *m, const struct cmd *cmd
 	return NULL;
 }
 
-static void close_file(struct machine *m, const char *name)
+/* The reference of a name goes, which stands for something else by now, or for nothing. */
+static void drop_file(struct machine *m, struct open_file *f)
 {
-	struct named_file *f = FIND(m, files, nr_files, name);
-	struct open_file *open = f->open;
-
-	*f = m->files[--m->nr_files];
-	file_put(m, open);
+	f->closed = true;
+	file_put(m, f);
 }
 
-static void bind_file(struct machine *m, const char *name, struct inode *inode, bool writable,
-		      struct outcome *out)
+/* Make a name stand for a file that is opened now, whatever it stood for. */
+static void bind_file(struct machine *m, const struct cmd *cmd, const char *name,
+		      struct inode *inode, bool writable, struct outcome *out)
 {
-	struct open_file *open = arena_alloc(&m->sim.arena, sizeof(*open));
+	struct open_file *open = arena_alloc(&m->sim.arena, sizeof(*open)), *old;
+	struct named_file *f;
 
-	if (FIND(m, files, nr_files, name))
-		close_file(m, name);
-	if (m->nr_files == MAX_NAMES || !open) {
+	also_name(cmd->handle, P_WRITE);
+	f = FIND(m, files, nr_files, name);
+	if (!open || (!f && m->nr_files == MAX_NAMES)) {
 		fail(out, "more than %d files are open", MAX_NAMES);
 		return;
 	}
 	inode->i_count++;
-	*open = (struct open_file){ { inode, writable }, 1 };
-	m->files[m->nr_files++] = (struct named_file){ name, open };
+	*open = (struct open_file){ { inode, writable }, 1, cmd->handle, false };
+	if (!f) {
+		m->files[m->nr_files++] = (struct named_file){ name, open };
+		return;
+	}
+	old = f->open;
+	f->open = open;
+	drop_file(m, old);
 }
 
 static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome *out)
@@ -154,13 +192,14 @@ static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome 
 	/* The name is taken before the file is made: nobody else makes one of that name meanwhile. */
 	m->dir[m->nr_dir++] = (struct named_inode){ cmd->name, NULL };
 	out->ret = create_inode(m->sim.sb, cmd->name, &inode);
+	also(P_WRITE, obj(OBJ_DIR, 0, 0));
 	d = FIND(m, dir, nr_dir, cmd->name);
 	if (out->ret) {
 		*d = m->dir[--m->nr_dir];
 		return;
 	}
 	d->inode = inode;
-	bind_file(m, cmd->name, inode, true, out);
+	bind_file(m, cmd, cmd->name, inode, true, out);
 }
 
 static void cmd_open(struct machine *m, const struct cmd *cmd, struct outcome *out)
@@ -171,18 +210,20 @@ static void cmd_open(struct machine *m, const struct cmd *cmd, struct outcome *o
 	point(P_vfs_lookup, P_WRITE, obj(OBJ_DIR, 0, 0));
 	d = FIND(m, dir, nr_dir, cmd->name);
 	if (d && d->inode)
-		bind_file(m, handle, d->inode, !(cmd->flags & CMD_RDONLY), out);
+		bind_file(m, cmd, handle, d->inode, !(cmd->flags & CMD_RDONLY), out);
 	else
 		out->ret = -ENOENT;
 }
 
 static void cmd_close(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct open_file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd, cmd->name, out);
+	struct named_file *row = FIND(m, files, nr_files, cmd->name);
 
 	if (!f)
 		return;
-	close_file(m, cmd->name);
+	*row = m->files[--m->nr_files];
+	drop_file(m, f);
 	file_put(m, f);
 }
 
@@ -204,7 +245,7 @@ static void cmd_unlink(struct machine *m, const struct cmd *cmd, struct outcome 
 
 static void cmd_truncate(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct open_file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd, cmd->name, out);
 
 	if (!f)
 		return;
@@ -220,7 +261,7 @@ static void cmd_fallocate(struct machine *m, const struct cmd *cmd, struct outco
 		[VERB_FCOLLAPSE] = FALLOC_FL_COLLAPSE_RANGE,
 		[VERB_FINSERT] = FALLOC_FL_INSERT_RANGE,
 	};
-	struct open_file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd, cmd->name, out);
 	u32 keep = cmd->flags & CMD_KEEP_SIZE ? FALLOC_FL_KEEP_SIZE : 0;
 
 	if (!f)
@@ -271,7 +312,7 @@ static void read_file(struct machine *m, struct file *f, const struct cmd *cmd,
 
 static void cmd_pread(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct open_file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd, cmd->name, out);
 
 	if (!f)
 		return;
@@ -281,7 +322,7 @@ static void cmd_pread(struct machine *m, const struct cmd *cmd, struct outcome *
 
 static void cmd_pwrite(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct open_file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd, cmd->name, out);
 	struct iov_iter from = { .count = cmd->len, .fill = cmd->byte };
 
 	if (!f)
@@ -291,6 +332,14 @@ static void cmd_pwrite(struct machine *m, const struct cmd *cmd, struct outcome 
 	file_put(m, f);
 }
 
+static bool mapping_exists(struct machine *m, const char *name, struct outcome *out)
+{
+	if (!FIND(m, maps, nr_maps, name))
+		return false;
+	fail(out, "mapping %s exists already; munmap it or use another name", name);
+	return true;
+}
+
 static void map_file(struct machine *m, struct file *f, const struct cmd *cmd,
 		     struct outcome *out)
 {
@@ -298,16 +347,19 @@ static void map_file(struct machine *m, struct file *f, const struct cmd *cmd,
 		    (cmd->flags & CMD_PRIVATE ? 0 : VM_SHARED);
 	u64 nr_pages = DIV_ROUND_UP(cmd->len, PAGE_SIZE), addr;
 
-	if (FIND(m, maps, nr_maps, cmd->name)) {
-		fail(out, "mapping %s exists already; munmap it or use another name", cmd->name);
+	use_name(cmd->mapping, P_READ);
+	if (mapping_exists(m, cmd->name, out))
 		return;
-	}
 	out->ret = -EINVAL;
 	if (cmd->off & ~PAGE_MASK)
 		return;
 	out->ret = do_mmap(current->mm, f, cmd->name, cmd->off >> PAGE_SHIFT, nr_pages, flags,
 			   &addr);
 	if (out->ret)
+		return;
+	also_name(cmd->mapping, P_WRITE);
+	/* Others may have been faster. */
+	if (mapping_exists(m, cmd->name, out))
 		return;
 	if (m->nr_maps == MAX_NAMES)
 		fail(out, "more than %d mappings", MAX_NAMES);
@@ -318,7 +370,7 @@ static void map_file(struct machine *m, struct file *f, const struct cmd *cmd,
 
 static void cmd_mmap(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct open_file *f = file_of(m, cmd->name2, out);
+	struct open_file *f = file_of(m, cmd, cmd->name2, out);
 
 	if (!f)
 		return;
@@ -335,6 +387,7 @@ static void cmd_munmap(struct machine *m, const struct cmd *cmd, struct outcome 
 	if (cmd->flags & CMD_WHOLE) {
 		out->ret = do_munmap(map->mm, map->addr, map->nr_pages);
 		/* Others may have come and gone meanwhile. */
+		also_name(cmd->mapping, P_WRITE);
 		map = FIND(m, maps, nr_maps, cmd->name);
 		if (!out->ret && map)
 			*map = m->maps[--m->nr_maps];
@@ -374,6 +427,7 @@ static void cmd_mremap(struct machine *m, const struct cmd *cmd, struct outcome 
 	was = map->addr;
 	out->ret = do_mremap(map->mm, was, map->nr_pages, nr_pages, MREMAP_MAYMOVE, &addr);
 	/* Others may have been there meanwhile. */
+	also_name(cmd->mapping, P_WRITE);
 	map = FIND(m, maps, nr_maps, cmd->name);
 	if (out->ret || !map || map->addr != was)
 		return;
@@ -417,7 +471,7 @@ static void cmd_msync(struct machine *m, const struct cmd *cmd, struct outcome *
 
 static void cmd_fsync(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct open_file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd, cmd->name, out);
 
 	if (!f)
 		return;
@@ -427,7 +481,7 @@ static void cmd_fsync(struct machine *m, const struct cmd *cmd, struct outcome *
 
 static void cmd_fiemap(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct open_file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd, cmd->name, out);
 	const struct extent_map *map;
 	const struct extent *e;
 
@@ -451,7 +505,7 @@ const char *const fault_fields[] = { "min", "maj", "pgfault", "pgmajfault", NULL
 
 static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
-	struct open_file *f = file_of(m, cmd->name, out);
+	struct open_file *f = file_of(m, cmd, cmd->name, out);
 
 	if (!f)
 		return;

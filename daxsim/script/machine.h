@@ -24,6 +24,8 @@ struct named_inode {
 struct open_file {
 	struct file file;
 	u32 users;
+	const struct variable *handle;
+	bool closed;		/* the handle is gone, or another file's */
 };
 
 struct named_file {

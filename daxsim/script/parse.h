@@ -28,7 +28,7 @@ struct symbol {
 	RB_ENTRY(symbol) entry;
 	const char *name;
 	void *is[NR_NAME_KINDS];	/* what it names of each kind, or NULL */
-	bool moves;			/* a mapping that mremap names */
+	struct variable handle, mapping;	/* if it is one */
 };
 
 RB_HEAD(name_tree, symbol);
@@ -60,6 +60,7 @@ struct parser {
 	struct session **sessions_tail;
 	struct schedule **schedules_tail;
 	struct final **finals_tail;
+	u32 nr_variables;
 	unsigned int unnamed_schedules;	/* so many of their default names are taken */
 	bool pattern;			/* the command has -S */
 };

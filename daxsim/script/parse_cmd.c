@@ -22,7 +22,8 @@ const struct name_table verb_names = NAME_TABLE(verb_table);
 
 enum arg {
 	ARG_NONE,
-	ARG_FILE,
+	ARG_FILE,		/* that is open */
+	ARG_ENTRY,		/* of the directory */
 	ARG_NEW_FILE,
 	ARG_MAPPED_FILE,	/* as second name */
 	ARG_MAPPING,
@@ -47,9 +48,9 @@ enum arg {
 
 static const u8 signatures[NR_VERBS][MAX_ARGS] = {
 	[VERB_CREATE] = { ARG_NEW_FILE },
-	[VERB_OPEN] = { ARG_FILE, ARG_RO_RW, ARG_AS },
+	[VERB_OPEN] = { ARG_ENTRY, ARG_RO_RW, ARG_AS },
 	[VERB_CLOSE] = { ARG_FILE },
-	[VERB_UNLINK] = { ARG_FILE },
+	[VERB_UNLINK] = { ARG_ENTRY },
 	[VERB_TRUNCATE] = { ARG_FILE, ARG_SIZE },
 	[VERB_FALLOCATE] = { ARG_KEEP_SIZE, ARG_FILE, ARG_OFFSET, ARG_SIZE },
 	[VERB_FPUNCH] = { ARG_FILE, ARG_OFFSET, ARG_SIZE },
@@ -72,34 +73,70 @@ static const u8 signatures[NR_VERBS][MAX_ARGS] = {
 	[VERB_INJECT] = { ARG_INJECTION },
 };
 
-static const char *parse_used_file(struct parser *p)
+static struct symbol *parse_used_name(struct parser *p, enum name_kind kind, const char *what)
 {
 	struct pos pos = p->tok.pos;
-	struct symbol *symbol = parse_name(p, "a file");
+	struct symbol *symbol = parse_name(p, what);
 
-	name_use(p, symbol, pos, 1U << NAME_FILE);
+	name_use(p, symbol, pos, 1U << kind);
+	return symbol;
+}
+
+static const char *parse_used_file(struct parser *p, struct cmd *c)
+{
+	struct symbol *symbol = parse_used_name(p, NAME_FILE, "a file");
+
+	c->handle = &symbol->handle;
 	return symbol->name;
 }
 
-/* A mapping that is used may be one that moves, even if that is only said further down. */
 static const char *parse_used_mapping(struct parser *p, struct cmd *c)
 {
-	struct pos pos = p->tok.pos;
-	struct symbol *symbol = parse_name(p, "a mapping");
+	struct symbol *symbol = parse_used_name(p, NAME_MAPPING, "a mapping");
 
-	name_use(p, symbol, pos, 1U << NAME_MAPPING);
-	symbol->moves |= c->verb == VERB_MREMAP;
-	c->moves = &symbol->moves;
+	c->mapping = &symbol->mapping;
 	return symbol->name;
 }
 
-static const char *parse_new_name(struct parser *p, enum name_kind kind, const char *what,
-				  struct cmd *c)
+static const char *parse_new_file(struct parser *p, const char *what, struct cmd *c)
 {
 	struct symbol *symbol = parse_name(p, what);
 
-	symbol->is[kind] = c;
+	symbol->is[NAME_FILE] = c;
+	c->handle = &symbol->handle;
 	return symbol->name;
+}
+
+static const char *parse_new_mapping(struct parser *p, struct cmd *c)
+{
+	struct symbol *symbol = parse_name(p, "a name for the mapping");
+
+	symbol->is[NAME_MAPPING] = c;
+	c->mapping = &symbol->mapping;
+	return symbol->name;
+}
+
+/* Note what a command does to a name: a use may be of one that others change further down. */
+static void note_variable(struct parser *p, struct variable *v, bool changes)
+{
+	if (!v)
+		return;
+	if (!v->id)
+		v->id = ++p->nr_variables;
+	if (!p->session)
+		return;
+	v->users |= 1U << p->session->index;
+	v->changes |= changes;
+}
+
+static void note_variables(struct parser *p, struct cmd *c)
+{
+	enum verb verb = c->verb;
+
+	note_variable(p, c->handle, verb == VERB_CREATE || verb == VERB_OPEN || verb == VERB_CLOSE);
+	note_variable(p, c->mapping, verb == VERB_MMAP || c->flags & CMD_WHOLE);
+	if (verb == VERB_MREMAP)
+		c->mapping->moves = true;
 }
 
 static void parse_user_buffer(struct parser *p, struct cmd *c, const char *keyword)
@@ -162,19 +199,22 @@ static void parse_arg(struct parser *p, struct cmd *c, enum arg arg)
 	case ARG_NONE:
 		break;
 	case ARG_FILE:
-		c->name = parse_used_file(p);
+		c->name = parse_used_file(p, c);
+		break;
+	case ARG_ENTRY:
+		c->name = parse_used_name(p, NAME_FILE, "a file")->name;
 		break;
 	case ARG_NEW_FILE:
-		c->name = parse_new_name(p, NAME_FILE, "a name for the file", c);
+		c->name = parse_new_file(p, "a name for the file", c);
 		break;
 	case ARG_MAPPED_FILE:
-		c->name2 = parse_used_file(p);
+		c->name2 = parse_used_file(p, c);
 		break;
 	case ARG_MAPPING:
 		c->name = parse_used_mapping(p, c);
 		break;
 	case ARG_NEW_MAPPING:
-		c->name = parse_new_name(p, NAME_MAPPING, "a name for the mapping", c);
+		c->name = parse_new_mapping(p, c);
 		break;
 	case ARG_RANGE:
 		if (p->tok.type != TOKEN_WORD) {
@@ -233,7 +273,9 @@ static void parse_arg(struct parser *p, struct cmd *c, enum arg arg)
 		break;
 	case ARG_AS:
 		if (accept(p, "as"))
-			c->name2 = parse_new_name(p, NAME_FILE, "a name for the handle", c);
+			c->name2 = parse_new_file(p, "a name for the handle", c);
+		else
+			c->handle = &name_intern(p, c->name)->handle;
 		break;
 	case ARG_TO:
 		parse_user_buffer(p, c, "to");
@@ -283,6 +325,7 @@ struct cmd *parse_cmd(struct parser *p)
 	for (int i = 0; i < MAX_ARGS; i++)
 		parse_arg(p, c, signatures[verb][i]);
 	c->text = fold(p, start);
+	note_variables(p, c);
 	p->s->stats |= p->session && verb == VERB_STAT;
 	parse_result(p, c);
 	if (!at_end(p))

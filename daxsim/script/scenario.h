@@ -119,13 +119,28 @@ struct value {
 #define CMD_WHOLE 0x10		/* munmap without a range */
 #define CMD_NO_ACCESS 0x20	/* none */
 
+/* The name of a handle or a mapping: a variable of the program that its sessions are threads of. */
+struct variable {
+	u32 id;			/* in its scenario, from 1; 0: no command is about it */
+	u32 users;		/* sessions with commands about it, bit each */
+	bool changes;		/* one of these binds or drops it */
+	bool moves;		/* a mapping that an mremap anywhere names */
+};
+
+/* Whether what the name is bound to may be another session's doing. */
+static inline bool variable_shared(const struct variable *v)
+{
+	return v->changes && v->users & (v->users - 1);
+}
+
 struct cmd {
 	enum verb verb;
 	struct pos pos;
 	const char *text;	/* the command without its result, as it stands in the file, blanks folded */
 	const char *name;	/* file or mapping; NULL for verbs without one */
 	const char *name2;	/* mmap: the file; open: the new handle; to, from: the mapping */
-	const bool *moves;	/* whether an mremap anywhere names its mapping; NULL without one */
+	struct variable *handle;	/* that it uses, binds or drops; NULL without one */
+	struct variable *mapping;	/* the same */
 	u64 off, len;		/* bytes; truncate, mremap: the size is in len */
 	u64 off2;		/* bytes */
 	u8 byte;

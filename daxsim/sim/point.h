@@ -32,6 +32,7 @@
 	P(do_mprotect, "mprotect(2) enters the kernel")                                            \
 	P(do_mremap, "mremap(2) enters the kernel")                                                \
 	P(use_address, "user code is about to use the address of a mapping that mremap(2) moves")  \
+	P(use_name, "a handle or mapping is about to be used whose name one session binds or drops") \
 	P(pte_read, "a PTE is looked at")                                                          \
 	P(set_pte, "a PTE is about to be set")                                                     \
 	P(zap_pte, "a PTE is about to be removed")                                                 \
@@ -133,7 +134,7 @@ enum obj_type {
 	OBJ_FREE_LIST,		/* one for the device: an allocation may look at every group */
 	OBJ_LOCK,		/* lock */
 	OBJ_FREEZE,		/* super block */
-	OBJ_DIR,		/* the directory: names and handles */
+	OBJ_DIR,		/* the directory */
 	OBJ_I_COUNT,		/* inode: its reference count */
 	OBJ_MMAP,		/* process: its list of mappings */
 	OBJ_I_MMAP,		/* inode: which mappings there are of it */
@@ -141,6 +142,7 @@ enum obj_type {
 	OBJ_INJECT,		/* injected failures that are still to come */
 	OBJ_MODEL,		/* inode, page: the watchers' idea of what it holds */
 	OBJ_META,		/* inode: its blocks of mapping metadata */
+	OBJ_NAME,		/* 0 or 1, name that sessions share: what it is bound to, or who uses that */
 	OBJ_MTIME,		/* inode, task: what it added to i_mtime */
 };
 
