@@ -236,3 +236,14 @@ Test(explore_announced, nothing_before_the_first_point)
 		free(calm);
 	}
 }
+
+/* When a file system is frozen; the second of two waits if it comes before that. */
+Test(explore_announced, freeze)
+{
+	static const struct race races[] = {
+		{ "ext2@v11", "create f", { "freeze", "thaw" }, 3, 2 },
+		{ "ext2@v11", "create f", { "freeze; thaw", "freeze" }, 7, 4 },
+	};
+
+	EXPECT_EXPLORED(races);
+}

@@ -339,6 +339,7 @@ int freeze_super(struct super_block *sb)
 	lock_disown(&sb->s_pagefault);
 	lock_disown(&sb->s_writers);
 	/* From here on anybody may thaw it. */
+	also(P_WRITE, obj(OBJ_FREEZE, 0, 0));
 	set_frozen(sb, true);
 	return 0;
 }
