@@ -247,3 +247,16 @@ Test(explore_announced, freeze)
 
 	EXPECT_EXPLORED(races);
 }
+
+/* An entry is the same whoever makes it. A store that has to do with none of it doubles all. */
+Test(explore_announced, entries)
+{
+	static const char setup[] = MAPPED "; create g; pwrite -S 2 g 0 4k; mmap n g 0 4k shared\n"
+				    "mmap q g 0 4k shared; mwrite m 0 8 1";
+	const struct race races[] = {
+		{ "ext4@4.7", setup, { "mread q 0 8", "pread f 0 8 to n 0" }, 9, 1 },
+		{ "ext4@4.7", setup, { "mread q 0 8", "pread f 0 8 to n 0", "mwrite m 0 8 3" }, 18, 2 },
+	};
+
+	EXPECT_EXPLORED(races);
+}

@@ -58,9 +58,8 @@ int dax_lock_entry(struct address_space *mapping, pgoff_t index, struct dax_entr
 	*entry = NULL;
 	if (!has(mapping->host->i_sb, ENTRY_LOCK))
 		return 0;
-	/* invalidate_inode_pages2_range() looks for entries. */
-	if (dax_next_entry(mapping, index) != index)
-		also(P_WRITE, obj(OBJ_PAGE, mapping->host->i_ino, index));
+	/* Whoever makes it, it is the same entry: that commutes, but not with looking for entries. */
+	also(P_WRITE, obj(OBJ_ENTRY, mapping->host->i_ino, current->id));
 	guard_lock(&mapping->tree_lock);
 	e = get_entry(mapping, index);
 	guard_unlock(&mapping->tree_lock);
@@ -96,6 +95,8 @@ pgoff_t dax_next_entry(struct address_space *mapping, pgoff_t index)
 	struct entry_node key = { .number = index >> ENTRY_SHIFT }, *node;
 	pgoff_t next = U64_MAX;
 
+	if (has(mapping->host->i_sb, ENTRY_LOCK))
+		also(P_READ, obj(OBJ_ENTRY, mapping->host->i_ino, EXTENT_ALL));
 	guard_lock(&mapping->tree_lock);
 	node = RB_NFIND(entry_tree, &mapping->entries, &key);
 	for (; node && next == U64_MAX; node = RB_NEXT(entry_tree, &mapping->entries, node))

@@ -141,6 +141,7 @@ enum obj_type {
 	OBJ_JOURNAL,		/* the state of the running transaction */
 	OBJ_INJECT,		/* injected failures that are still to come */
 	OBJ_MODEL,		/* inode, page: the watchers' idea of what it holds */
+	OBJ_ENTRY,		/* inode, task: which entries there are, as far as it made them */
 	OBJ_META,		/* inode: its blocks of mapping metadata */
 	OBJ_NAME,		/* 0 or 1, name that sessions share: what it is bound to, or who uses that */
 	OBJ_MTIME,		/* inode, task: what it added to i_mtime */
