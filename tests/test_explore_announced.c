@@ -65,8 +65,8 @@ Test(explore_announced, second_page)
 	static const struct race races[] = {
 		{ "ext4@v11", TWO_PAGES, { "mread m 4092 8 = 0x01", "truncate f 4k" }, 4, 2 },
 		{ "ext4@v11", TWO_PAGES, { "mwrite m 4092 8 7", "truncate f 4k" }, 5, 2 },
-		{ "ext4@v11", TWO_PAGES, { "mread m 4092 8 = 0x01", "fpunch f 0 4k" }, 52, 20 },
-		{ "ext4@v11", TWO_PAGES, { "mread m 4092 8 = 0x01", "fpunch f 4k 4k" }, 52, 20 },
+		{ "ext4@v11", TWO_PAGES, { "mread m 4092 8 = 0x01", "fpunch f 0 4k" }, 62, 20 },
+		{ "ext4@v11", TWO_PAGES, { "mread m 4092 8 = 0x01", "fpunch f 4k 4k" }, 62, 20 },
 		/* Whether one of the two faults, the other, or both. */
 		{ "ext4@v11", HOLE_BEFORE, { "mread m 4092 8", "mread m 0 8" }, 16, 3 },
 		{ "ext4@v11", HOLE_BEHIND, { "mread m 4092 8", "mread m 4k 8" }, 16, 3 },
@@ -137,10 +137,10 @@ Test(explore_announced, names)
 		{ "ext2@v11", FILES, { "close h", "close h" }, 2, 2 },
 		/* No such mapping, one that is there, nothing at its address, no such mapping. */
 		{ "ext2@v11", MAPPED, { "mread n 0 8 = 0x01", "mmap n f 0 4k shared" }, 2, 2 },
-		{ "ext2@v11", MAPPED, { "mread m 0 8 = 0x01", "munmap m" }, 6, 4 },
-		{ "ext2@v11", MAPPED, { "mmap n f 0 4k shared", "mmap n f 0 4k shared" }, 4, 4 },
-		{ "ext2@v11", MAPPED, { "munmap m", "munmap m" }, 4, 3 },
-		{ "ext2@v11", MAPPED, { "munmap m", "mremap m 8k" }, 7, 4 },
+		{ "ext2@v11", MAPPED, { "mread m 0 8 = 0x01", "munmap m" }, 5, 4 },
+		{ "ext2@v11", MAPPED, { "mmap n f 0 4k shared", "mmap n f 0 4k shared" }, 6, 4 },
+		{ "ext2@v11", MAPPED, { "munmap m", "munmap m" }, 6, 3 },
+		{ "ext2@v11", MAPPED, { "munmap m", "mremap m 8k" }, 12, 4 },
 		/* A file is made for a name that is taken already. */
 		{ "null@v11", FILES, { "create x", "open x as y" }, 3, 2 },
 		{ "null@v11", FILES, { "create x", "unlink x" }, 3, 2 },

@@ -65,9 +65,9 @@ static const struct {
 	{ "mread m 0 8 = 0x01", "truncate f 0", { 4, 4, 4 } },
 	{ "pread f 0 8 = 0x01", "truncate f 0", { 3, 3, 3 } },
 	/* The mapping goes, then its name, which others look up before they use it. */
-	{ "munmap m", "mread m 0 8 = 0x01", { 4, 4, 4 } },
-	{ "munmap m", "mwrite m 0 8 7", { 4, 4, 4 } },
-	{ "mread n 0 8 = 0x00", "munmap n", { 6, 6, 6 } },
+	{ "munmap m", "mread m 0 8 = 0x01", { 3, 3, 3 } },
+	{ "munmap m", "mwrite m 0 8 7", { 3, 3, 3 } },
+	{ "mread n 0 8 = 0x00", "munmap n", { 5, 5, 5 } },
 	/* Before, between and behind the two cuts, and behind the watchers' look at the end of each. */
 	{ "mmap o f 0 4k shared", "truncate f 0", { 5, 5, 5 } },
 	/* Protection, before and after, and for a fault in between; a place, which is taken first. */

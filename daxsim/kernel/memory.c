@@ -360,22 +360,16 @@ static void watch_access(const struct mmu_access *a)
 	}
 }
 
-/* What is mapped at an address is looked up again when the access goes on. */
-static void touch_point(u64 addr, enum point_id id)
+/* What is mapped there is only looked up when the access goes on. */
+static void touch_point(enum point_id id)
 {
-	struct task *t = current;
-	const struct vma *vma = peek_vma(t->mm, addr);
-
-	if (vma)
-		pte_point(vma, vma_page(vma, addr), id, P_READ);
-	else
-		point(id, P_READ, obj(OBJ_MMAP, t->mm->id, 0));
+	point(id, P_READ, obj(OBJ_MMAP, current->mm->id, 0));
 }
 
 /* An access is about a PTE, and about the bytes of the block behind it. False: none is mapped. */
 static bool touch_page(const struct mmu_access *a, u64 addr)
 {
-	const struct vma *vma = find_vma(a->task->mm, addr);
+	const struct vma *vma = peek_vma(a->task->mm, addr);
 	u64 page;
 
 	if (!vma)
@@ -387,10 +381,7 @@ static bool touch_page(const struct mmu_access *a, u64 addr)
 	return true;
 }
 
-/*
- * Whichever page the point was about: an access may lie over two, and what is mapped
- * there need not be what was mapped then. False: the first is in no mapping.
- */
+/* An access may lie over two pages. False: the first is in no mapping. */
 static bool touch(const struct mmu_access *a)
 {
 	u64 last = a->addr + a->len - 1;
@@ -408,7 +399,7 @@ static enum mmu_result access_part(struct mmu_access *a)
 	enum point_id id = a->write ? P_user_store : P_user_load;
 	enum mmu_result r;
 
-	touch_point(a->addr, id);
+	touch_point(id);
 	if (!touch(a)) {
 		a->signal = SIGSEGV;
 		a->fault_addr = a->addr;
@@ -422,7 +413,7 @@ static enum mmu_result access_part(struct mmu_access *a)
 			check_return_to_user(t->sim->check, t);
 		/* The instruction is tried again: others may have been faster. */
 		if (!(ret & VM_FAULT_ERROR)) {
-			touch_point(a->fault_addr, id);
+			touch_point(id);
 			touch(a);
 		}
 		r = mmu->resume(a, ret & VM_FAULT_ERROR);

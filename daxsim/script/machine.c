@@ -110,8 +110,13 @@ static struct open_file *file_of(struct machine *m, const struct cmd *cmd, const
 /* While the handle is there nobody's reference is the last, in whatever order they go. */
 static void file_put(struct machine *m, struct open_file *f)
 {
-	if (variable_shared(f->handle))
-		also(f->closed ? P_WRITE : P_READ, obj(OBJ_NAME, 1, f->handle->id));
+	bool shared = variable_shared(f->handle);
+	u64 references = obj(OBJ_NAME, 1, f->handle->id);
+
+	if (shared)
+		also(P_READ, references);
+	if (shared && f->closed)
+		also(P_WRITE, references);
 	if (--f->users)
 		return;
 	iput(f->file.inode);
