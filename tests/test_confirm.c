@@ -54,16 +54,16 @@ Test(confirm, each_schedule_once)
 		const struct schedule_verdict *sv = &t.v.schedules[i];
 
 		for (unsigned int j = 0; j < i; j++)
-			cr_expect(sv->of->nr_chunks != t.v.schedules[j].of->nr_chunks ||
-				  memcmp(sv->of->chunks, t.v.schedules[j].of->chunks,
-					 sv->of->nr_chunks * sizeof(*sv->of->chunks)),
+			cr_expect(sv->of->chunks.nr != t.v.schedules[j].of->chunks.nr ||
+				  memcmp(sv->of->chunks.at, t.v.schedules[j].of->chunks.at,
+					 sv->of->chunks.nr * sizeof(*sv->of->chunks.at)),
 				  "%u and %u are the same", i, j);
 		if (!sv->finding)
 			continue;
 		cr_expect(shown_by(&t, i) & ~bugs, "%u shows nothing new", i);
 		cr_expect_eq(sv->of->preemptions, 1);
-		cr_expect_geq(sv->of->nr_chunks, chunks);
-		chunks = sv->of->nr_chunks;
+		cr_expect_geq(sv->of->chunks.nr, chunks);
+		chunks = sv->of->chunks.nr;
 		bugs |= shown_by(&t, i);
 	}
 	cr_expect_eq(bugs, BIT(INV_FOREIGN_WRITE) | BIT(INV_LEAK_PAST_EOF) | BIT(INV_LOST_STORE));
@@ -95,7 +95,7 @@ static void expect_off_course(u32 part, u32 nr_parts)
 
 	cr_assert_not_null(x);
 	cr_assert_eq(explore_scenario(s, s->variants, &all, &limits, x), 0, "%s", x->failure);
-	cr_assert_eq(x->findings[INV_LEAK_PAST_EOF].nr_chunks, nr_parts);
+	cr_assert_eq(x->findings[INV_LEAK_PAST_EOF].chunks.nr, nr_parts);
 	if (part < nr_parts)
 		x->findings[INV_LEAK_PAST_EOF].course[part] ^= 1;
 	schedule = finding_schedule(s, &x->findings[INV_LEAK_PAST_EOF]);

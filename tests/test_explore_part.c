@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
-#include "daxsim/script/explore_scenario.h"
+#include "daxsim/script/explore_private.h"
 #include "tests/scenario_run.h"
 
 /* Enough for a few processes in what takes a fraction of a second. */
@@ -23,11 +23,13 @@ static void expect_same_finding(const struct explore_finding *a, const struct ex
 		return;
 	cr_expect_str_eq(a->text, b->text);
 	cr_expect_eq(a->preemptions, b->preemptions);
-	cr_assert_eq(a->nr_chunks, b->nr_chunks);
-	cr_expect_eq(memcmp(a->course, b->course, a->nr_chunks * sizeof(*a->course)), 0);
-	for (u32 i = 0; i < a->nr_chunks; i++) {
-		cr_expect_eq(a->chunks[i].session, b->chunks[i].session);
-		cr_expect_eq(a->chunks[i].count, b->chunks[i].count);
+	cr_assert_eq(a->chunks.nr, b->chunks.nr);
+	cr_assert_eq(!a->course, !b->course);
+	if (a->course)
+		cr_expect_eq(memcmp(a->course, b->course, a->chunks.nr * sizeof(*a->course)), 0);
+	for (u32 i = 0; i < a->chunks.nr; i++) {
+		cr_expect_eq(a->chunks.at[i].session, b->chunks.at[i].session);
+		cr_expect_eq(a->chunks.at[i].count, b->chunks.at[i].count);
 	}
 }
 
@@ -149,4 +151,62 @@ Test(explore_part, cycles_of_locks)
 	cr_expect_gt(x->findings[INV_LOCK_ORDER].classes, 0);
 	end(x);
 	scenario_free(s);
+}
+
+/* An explorer that has found things, with schedules of @nr, twice as many and 3 parts. */
+static struct explorer *found_so(u32 nr)
+{
+	struct explorer *x = calloc(1, sizeof(*x));
+	struct exploration *out = calloc(1, sizeof(*out));
+	struct {
+		struct explore_finding *f;
+		u32 nr;
+	} found[] = {
+		{ &out->findings[1], nr }, { &out->mismatch, 2 * nr }, { &out->outcomes[0].witness, 3 },
+	};
+
+	cr_assert(x && out);
+	x->out = out;
+	out->nr_outcomes = 1;
+	out->outcomes[0].hash = 7;
+	for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
+		found[i].f->classes = i + 1;
+		found[i].f->preemptions = found[i].nr / 2;
+		for (u32 k = 0; k < found[i].nr; k++)
+			cr_assert(chunks_add(&found[i].f->chunks, (struct chunk){ k % 2, i + k }));
+	}
+	return x;
+}
+
+static void drop(struct explorer *x)
+{
+	exploration_free(x->out);
+	free(x->out);
+	free(x);
+}
+
+/* Schedules of any length are taken over, unless they do not fit; then nothing is. */
+Test(explore_part, long_schedules)
+{
+	for (u32 nr = 0; nr < 100000; nr = nr * 7 + 1) {
+		struct explorer *part = found_so(nr), *all = calloc(1, sizeof(*all));
+		void *area = calloc(1, explored_part_size);
+		bool fits = explored_pack(part, area);
+
+		cr_assert(all && area);
+		all->out = calloc(1, sizeof(*all->out));
+		cr_assert_not_null(all->out);
+		cr_expect_eq(fits, 3 * nr + 3 <= 32768, "3 * %u parts", nr);
+		if (fits) {
+			cr_expect(explored_take(all, area));
+			expect_same(all->out, part->out);
+			/* Twice is the same, but for what is counted. */
+			cr_expect(explored_take(all, area));
+			cr_expect_eq(all->out->mismatch.classes, 4);
+			cr_expect_eq(all->out->mismatch.chunks.nr, 2 * nr);
+		}
+		free(area);
+		drop(part);
+		drop(all);
+	}
 }

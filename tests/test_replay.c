@@ -189,6 +189,27 @@ Test(replay, findings_on_xfs)
 	confirm_mixes("xfs");
 }
 
+/* Hundreds of parts: what is printed of it is all of it. */
+Test(replay, long_finding)
+{
+	char *text;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+	struct scenario *s;
+
+	cr_assert_not_null(to);
+	fputs("scenario t\nfs null\nsetup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"
+	      "session fault {", to);
+	for (int i = 0; i < 300; i++)
+		fprintf(to, " step s%d { fiemap g }", i);
+	fputs(" step store { mwrite m 4k 8 0x5a = 8 or SIGBUS } }\nsession trunc { truncate f 0 }\n", to);
+	fclose(to);
+	s = parse_text(text);
+	cr_expect_eq(confirm_all(s, "ext4@v11", has_uffd()), 1);
+	scenario_free(s);
+	free(text);
+}
+
 #define LEAK                                                                                       \
 	"scenario t\nfs ext4@v11\n"                                                                \
 	"setup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"                      \

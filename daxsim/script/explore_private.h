@@ -33,8 +33,7 @@ struct saved_walk {
 	struct checkpoint machine;
 	struct machine names;
 	struct walker walkers[MAX_SESSIONS];
-	struct chunk chunks[MAX_CHUNKS];
-	u32 nr_chunks;
+	struct chunks chunks;
 	u32 unfinished;
 	u32 asking;
 	u64 seen;
@@ -51,6 +50,7 @@ struct explorer {
 	double begun;			/* the strategy at hand, seconds */
 	const struct explore_request *how;
 	bool estimated;			/* and the estimate was printed */
+	bool no_memory;			/* a schedule is not all there: nothing counts */
 	bool table_full;		/* of outcomes, and */
 	struct lock_memory locks;	/* what was known of them when this process began */
 	bool reached[NR_POINTS];	/* by any session in any execution */
@@ -71,8 +71,7 @@ struct explorer {
 	const struct step *was;		/* the step in which it began */
 	explore_done *done;		/* for walk_run() */
 	void *done_ctx;
-	struct chunk chunks[MAX_CHUNKS];
-	u32 nr_chunks;
+	struct chunks chunks;
 	u64 seen;			/* bit per invariant */
 	char texts[NR_INVARIANTS][256];
 	char mismatch[256];
@@ -93,7 +92,7 @@ void walk_step(void *data, unsigned int thread, struct explore_event *e);
 bool walk_save(void *data, u32 slot);
 void walk_load(void *data, u32 slot);
 
-/** walk_tear_down() - undo walk_set_up(), if it succeeded */
+/** walk_tear_down() - undo walk_set_up(), if it succeeded, and what executions left */
 void walk_tear_down(struct explorer *x);
 
 /** walk_set_up() - make sessions, run the setup commands, save the machine. False: it failed */

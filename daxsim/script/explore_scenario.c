@@ -25,15 +25,14 @@ static void keep(struct explorer *x, struct explore_finding *f, const char *text
 		 const struct explore_run *run)
 {
 	bool better = !f->classes || run->preemptions < f->preemptions ||
-		      (run->preemptions == f->preemptions && x->nr_chunks < f->nr_chunks);
+		      (run->preemptions == f->preemptions && x->chunks.nr < f->chunks.nr);
 
 	f->classes += run->number > 0;
 	if (!better)
 		return;
 	snprintf(f->text, sizeof(f->text), "%s", text);
 	f->preemptions = run->preemptions;
-	f->nr_chunks = x->nr_chunks;
-	memcpy(f->chunks, x->chunks, x->nr_chunks * sizeof(*f->chunks));
+	x->no_memory |= !chunks_copy(&f->chunks, &x->chunks);
 }
 
 u64 end_hash(struct explorer *x, bool stuck)
@@ -118,7 +117,7 @@ static bool visit(void *ctx, const struct explore_run *run)
 			keep(x, &x->out->findings[i], x->texts[i], run);
 	if (x->mismatch[0])
 		keep(x, &x->out->mismatch, x->mismatch, run);
-	return x->out->endless.classes < MAX_ENDLESS;
+	return x->out->endless.classes < MAX_ENDLESS && !x->no_memory;
 }
 
 double explore_seconds(void)
@@ -270,8 +269,10 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 	if (lockdep)
 		out->lock_report = lockdep_take_report(lockdep);
 	memcpy(out->reached, x->reached, sizeof(out->reached));
-	if (err >= 0)
+	if (err >= 0 && !x->no_memory)
 		simplify_all(x);
+	if (x->no_memory)
+		err = -ENOMEM;
 	if (err == -EUCLEAN)
 		snprintf(why, sizeof(why), "bug of daxsim: event %lld came out differently in a replay",
 			 (long long)out->result.diverged);
@@ -287,8 +288,22 @@ fail:
 	return err;
 }
 
+static void finding_free(struct explore_finding *f)
+{
+	chunks_drop(&f->chunks);
+	free(f->course);
+}
+
 void exploration_free(struct exploration *x)
 {
+	for (int i = 0; i < NR_INVARIANTS; i++)
+		finding_free(&x->findings[i]);
+	finding_free(&x->mismatch);
+	finding_free(&x->endless);
+	for (int i = 0; i < MAX_FINALS; i++)
+		finding_free(&x->against[i]);
+	for (int i = 0; i < MAX_OUTCOMES; i++)
+		finding_free(&x->outcomes[i].witness);
 	free(x->failure);
 	free(x->lock_report);
 	memset(x, 0, sizeof(*x));
@@ -299,22 +314,23 @@ struct schedule *finding_schedule(const struct scenario *s, const struct explore
 	struct {
 		struct schedule schedule;
 		struct sched_entry entries[];
-	} *all = calloc(1, sizeof(*all) + f->nr_chunks * sizeof(struct sched_entry));
+	} *all = calloc(1, sizeof(*all) + f->chunks.nr * sizeof(struct sched_entry));
 
 	if (!all)
 		return NULL;
 	all->schedule.name = "explored";
-	all->schedule.entries = f->nr_chunks ? all->entries : NULL;
-	for (u32 i = 0; i < f->nr_chunks; i++) {
+	all->schedule.entries = f->chunks.nr ? all->entries : NULL;
+	for (u32 i = 0; i < f->chunks.nr; i++) {
+		const struct chunk *c = &f->chunks.at[i];
 		const struct session *session = s->sessions;
 
-		while (session->index != f->chunks[i].session)
+		while (session->index != c->session)
 			session = session->next;
 		all->entries[i] = (struct sched_entry){
 			.type = ENTRY_COUNT, .session = (struct session *)session,
-			.count = f->chunks[i].count, .course = f->course[i],
+			.count = c->count, .course = f->course ? f->course[i] : 0,
 			.until = -1, .until_lock = -1, .blocks_on = -1,
-			.next = i + 1 < f->nr_chunks ? &all->entries[i + 1] : NULL,
+			.next = i + 1 < f->chunks.nr ? &all->entries[i + 1] : NULL,
 		};
 	}
 	return &all->schedule;

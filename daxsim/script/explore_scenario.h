@@ -7,16 +7,9 @@
 #ifndef DAXSIM_EXPLORE_SCENARIO_H
 #define DAXSIM_EXPLORE_SCENARIO_H
 
+#include "daxsim/script/chunks.h"
 #include "daxsim/script/run.h"
 #include "daxsim/sim/explore.h"
-
-#define MAX_CHUNKS 256	/* of a schedule that is kept */
-
-/* A session passes a number of points: SESSION:COUNT. */
-struct chunk {
-	u8 session;		/* index */
-	u32 count;
-};
 
 /* What a schedule shows: an enum invariant, or one of these; GOAL_FINAL plus the index of a final. */
 enum {
@@ -30,9 +23,8 @@ struct explore_finding {
 	u64 classes;		/* that showed it */
 	char text[256];		/* in the execution below */
 	u32 preemptions;	/* the fewest */
-	u32 nr_chunks;
-	struct chunk chunks[MAX_CHUNKS];
-	u64 course[MAX_CHUNKS];	/* struct course after each chunk: what a replay must come to */
+	struct chunks chunks;
+	u64 *course;		/* struct course after each chunk: what a replay must come to; or NULL */
 };
 
 /* How long it may take. */

@@ -49,11 +49,12 @@ void walk_pending(void *data, unsigned int thread, struct explore_event *e)
 static void end_chunk(struct explorer *x, struct walker *w, bool new_chunk)
 {
 	u8 session = w->session->index;
+	struct chunks *c = &x->chunks;
 
-	if ((new_chunk || !x->nr_chunks || x->chunks[x->nr_chunks - 1].session != session) &&
-	    x->nr_chunks < MAX_CHUNKS)
-		x->chunks[x->nr_chunks++] = (struct chunk){ session, 0 };
-	x->chunks[x->nr_chunks - 1].count += w->passed;
+	if (new_chunk || !c->nr || c->at[c->nr - 1].session != session)
+		x->no_memory |= !chunks_add(c, (struct chunk){ session, 0 });
+	if (c->nr)
+		c->at[c->nr - 1].count += w->passed;
 	w->total += w->passed;
 	w->passed = 0;
 }
@@ -255,7 +256,7 @@ void walk_reset(void *data)
 
 	snapshot_restore(&x->snapshot);
 	copy_names(&x->m, &x->names);
-	x->nr_chunks = 0;
+	x->chunks.nr = 0;
 	x->seen = 0;
 	x->mismatch[0] = '\0';
 	x->results = 0;
@@ -288,12 +289,11 @@ bool walk_save(void *data, u32 slot)
 
 	if (!s)
 		s = x->saved[slot] = calloc(1, sizeof(*s));
-	if (!s || !checkpoint_save(&s->machine, &x->m.sim))
+	if (!s || !chunks_copy(&s->chunks, &x->chunks) ||
+	    !checkpoint_save(&s->machine, &x->m.sim))
 		return false;
 	copy_names(&s->names, &x->m);
 	memcpy(s->walkers, x->walkers, x->s->nr_sessions * sizeof(*s->walkers));
-	memcpy(s->chunks, x->chunks, x->nr_chunks * sizeof(*s->chunks));
-	s->nr_chunks = x->nr_chunks;
 	s->unfinished = x->unfinished;
 	s->asking = x->asking;
 	/* The lock validator tells of a cycle once, not again in a replay. */
@@ -312,8 +312,7 @@ void walk_load(void *data, u32 slot)
 	checkpoint_load(&s->machine, &x->m.sim);
 	copy_names(&x->m, &s->names);
 	memcpy(x->walkers, s->walkers, x->s->nr_sessions * sizeof(*s->walkers));
-	memcpy(x->chunks, s->chunks, s->nr_chunks * sizeof(*s->chunks));
-	x->nr_chunks = s->nr_chunks;
+	x->no_memory |= !chunks_copy(&x->chunks, &s->chunks);
 	x->unfinished = s->unfinished;
 	x->asking = s->asking;
 	x->seen = s->seen;
@@ -387,9 +386,12 @@ void walk_stuck(struct explorer *x)
 void walk_tear_down(struct explorer *x)
 {
 	for (u32 i = 0; i < NR_SAVED; i++) {
-		if (x->saved[i])
-			checkpoint_drop(&x->saved[i]->machine);
+		if (!x->saved[i])
+			continue;
+		checkpoint_drop(&x->saved[i]->machine);
+		chunks_drop(&x->saved[i]->chunks);
 		free(x->saved[i]);
 	}
+	chunks_drop(&x->chunks);
 	snapshot_drop(&x->snapshot);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Making the schedule of a finding shorter, by trying, and noting how it goes. */
-#include <string.h>
+#include <stdlib.h>
 
 #include "daxsim/script/course.h"
 #include "daxsim/script/explore_private.h"
@@ -9,10 +9,12 @@
 /* Points, of which an event is a few: with others left out, a session may wait for one of them for ever. */
 #define ENDLESS (8 * EXPLORE_MAX_EVENTS)
 
-/* A schedule to try. */
-struct candidate {
-	struct chunk chunks[MAX_CHUNKS];
-	u32 nr;
+/* A finding whose schedule is made simpler. */
+struct simplifier {
+	struct explorer *x;
+	struct explore_finding *f;
+	int goal;
+	struct chunks candidate;	/* to be tried */
 };
 
 static bool can_step(struct explorer *x, unsigned int session)
@@ -38,7 +40,7 @@ static bool walk_chunk(struct explorer *x, unsigned int session, u32 count)
  * Run a schedule, and after it whoever took part to the end. Returns whether
  * all come to an end, or stop, and the finding shows; x->chunks then says how it went.
  */
-static bool shows(struct explorer *x, const struct candidate *c, int goal, u32 *preemptions)
+static bool shows(struct explorer *x, const struct chunks *c, int goal, u32 *preemptions)
 {
 	u32 part = goal < GOAL_FINAL ? 0 : (1U << x->s->nr_sessions) - 1, unfinished, finals;
 	bool went_on = true;
@@ -46,11 +48,10 @@ static bool shows(struct explorer *x, const struct candidate *c, int goal, u32 *
 	walk_reset(x);
 	*preemptions = 0;
 	for (u32 i = 0; i < c->nr; i++) {
-		bool able = walk_chunk(x, c->chunks[i].session, c->chunks[i].count);
+		bool able = walk_chunk(x, c->at[i].session, c->at[i].count);
 
-		part |= 1U << c->chunks[i].session;
-		*preemptions += able && i + 1 < c->nr &&
-				c->chunks[i + 1].session != c->chunks[i].session;
+		part |= 1U << c->at[i].session;
+		*preemptions += able && i + 1 < c->nr && c->at[i + 1].session != c->at[i].session;
 	}
 	while (went_on) {
 		went_on = false;
@@ -76,103 +77,126 @@ static bool shows(struct explorer *x, const struct candidate *c, int goal, u32 *
 	return walk_finals(x, &finals) && final_forbids(x->s, goal - GOAL_FINAL, finals);
 }
 
-/* Take a candidate if it shows the same and is simpler. */
-static bool try(struct explorer *x, struct explore_finding *f, int goal, const struct candidate *c)
+/* Take the candidate if it shows the same and is simpler. */
+static bool try(struct simplifier *s)
 {
+	struct explore_finding *f = s->f;
+	struct explorer *x = s->x;
 	u32 preemptions;
 
-	if (!shows(x, c, goal, &preemptions) || preemptions > f->preemptions ||
-	    (preemptions == f->preemptions && x->nr_chunks >= f->nr_chunks))
+	if (!shows(x, &s->candidate, s->goal, &preemptions) || preemptions > f->preemptions ||
+	    (preemptions == f->preemptions && x->chunks.nr >= f->chunks.nr) ||
+	    !chunks_copy(&f->chunks, &x->chunks))
 		return false;
 	f->preemptions = preemptions;
-	f->nr_chunks = x->nr_chunks;
-	memcpy(f->chunks, x->chunks, x->nr_chunks * sizeof(*f->chunks));
-	if (goal < GOAL_FINAL)
+	if (s->goal < GOAL_FINAL)
 		snprintf(f->text, sizeof(f->text), "%s",
-			 goal == GOAL_RESULT ? x->mismatch : x->texts[goal]);
+			 s->goal == GOAL_RESULT ? x->mismatch : x->texts[s->goal]);
 	return true;
 }
 
-static bool drop_session(struct explorer *x, struct explore_finding *f, int goal, u8 session)
+static bool drop_session(struct simplifier *s, u8 session)
 {
-	struct candidate c = { .nr = 0 };
+	const struct chunks *all = &s->f->chunks;
+	struct chunks *c = &s->candidate;
 
-	for (u32 i = 0; i < f->nr_chunks; i++)
-		if (f->chunks[i].session != session)
-			c.chunks[c.nr++] = f->chunks[i];
-	return c.nr && c.nr < f->nr_chunks && try(x, f, goal, &c);
+	c->nr = 0;
+	if (!chunks_reserve(c, all->nr))
+		return false;
+	for (u32 i = 0; i < all->nr; i++)
+		if (all->at[i].session != session)
+			c->at[c->nr++] = all->at[i];
+	return c->nr && c->nr < all->nr && try(s);
 }
 
 /* Put chunk @from where it joins chunk @to of the same session. */
-static bool join(struct explorer *x, struct explore_finding *f, int goal, u32 from, u32 to)
+static bool join(struct simplifier *s, u32 from, u32 to)
 {
-	struct candidate c = { .nr = 0 };
+	const struct chunks *all = &s->f->chunks;
+	struct chunks *c = &s->candidate;
 
-	for (u32 i = 0; i < f->nr_chunks; i++) {
+	c->nr = 0;
+	if (!chunks_reserve(c, all->nr))
+		return false;
+	for (u32 i = 0; i < all->nr; i++) {
 		if (i == from)
 			continue;
 		if (i == to && from < to)
-			c.chunks[c.nr++] = f->chunks[from];
-		c.chunks[c.nr++] = f->chunks[i];
+			c->at[c->nr++] = all->at[from];
+		c->at[c->nr++] = all->at[i];
 		if (i == to && from > to)
-			c.chunks[c.nr++] = f->chunks[from];
+			c->at[c->nr++] = all->at[from];
 	}
-	return try(x, f, goal, &c);
+	return try(s);
 }
 
 /*
  * Stop a session one access later or earlier than it was. If that is about a lock, others may
  * have to wait for it, and who waits was not interrupted.
  */
-static bool shift(struct explorer *x, struct explore_finding *f, int goal, u32 at, int by)
+static bool shift(struct simplifier *s, u32 at, int by)
 {
-	struct candidate c = { .nr = f->nr_chunks };
+	const struct chunks *all = &s->f->chunks;
+	struct chunks *c = &s->candidate;
 	u32 next = at + 1;
 
-	memcpy(c.chunks, f->chunks, f->nr_chunks * sizeof(*c.chunks));
-	while (next < c.nr && c.chunks[next].session != c.chunks[at].session)
+	while (next < all->nr && all->at[next].session != all->at[at].session)
 		next++;
-	if (next == c.nr)
+	if (next == all->nr || !(all->at[at].count + by) || !(all->at[next].count - by))
 		return false;
-	c.chunks[at].count += by;
-	c.chunks[next].count -= by;
-	return c.chunks[at].count && c.chunks[next].count && try(x, f, goal, &c);
+	memcpy(c->at, all->at, all->nr * sizeof(*c->at));
+	c->nr = all->nr;
+	c->at[at].count += by;
+	c->at[next].count -= by;
+	return try(s);
 }
 
-static bool simplify_once(struct explorer *x, struct explore_finding *f, int goal)
+static bool simplify_once(struct simplifier *s)
 {
-	for (u32 i = 0; i < x->s->nr_sessions && goal < GOAL_FINAL; i++)
-		if (drop_session(x, f, goal, i))
+	const struct chunks *c = &s->f->chunks;
+
+	for (u32 i = 0; i < s->x->s->nr_sessions && s->goal < GOAL_FINAL; i++)
+		if (drop_session(s, i))
 			return true;
-	for (u32 i = 0; i < f->nr_chunks; i++)
-		for (u32 j = i + 2; j < f->nr_chunks; j++)
-			if (f->chunks[i].session == f->chunks[j].session)
-				if (join(x, f, goal, j, i) || join(x, f, goal, i, j))
+	for (u32 i = 0; i < c->nr; i++)
+		for (u32 j = i + 2; j < c->nr; j++)
+			if (c->at[i].session == c->at[j].session)
+				if (join(s, j, i) || join(s, i, j))
 					return true;
-	for (u32 i = 0; i < f->nr_chunks; i++)
-		if (shift(x, f, goal, i, 1) || shift(x, f, goal, i, -1))
+	for (u32 i = 0; i < c->nr; i++)
+		if (shift(s, i, 1) || shift(s, i, -1))
 			return true;
 	return false;
 }
 
 void simplify(struct explorer *x, struct explore_finding *f, int goal)
 {
-	while (simplify_once(x, f, goal))
+	struct simplifier s = { .x = x, .f = f, .goal = goal };
+
+	while (simplify_once(&s))
 		;
+	chunks_drop(&s.candidate);
 }
 
 void record_course(struct explorer *x, struct explore_finding *f)
 {
 	bool outcomes = x->limits.outcomes;
+	const struct chunks *chunks = &f->chunks;
 	struct course c = { 0 };
 	struct trace tr;
 
+	free(f->course);
+	f->course = calloc(chunks->nr, sizeof(*f->course));
+	if (!f->course && chunks->nr) {
+		x->no_memory = true;
+		return;
+	}
 	trace_init(&tr);
 	x->limits.outcomes = true;
 	walk_reset(x);
 	x->m.sim.trace = &tr;
-	for (u32 i = 0; i < f->nr_chunks; i++) {
-		walk_chunk(x, f->chunks[i].session, f->chunks[i].count);
+	for (u32 i = 0; i < chunks->nr; i++) {
+		walk_chunk(x, chunks->at[i].session, chunks->at[i].count);
 		f->course[i] = course_add(&c, &tr, &x->m.sim, x->results);
 	}
 	x->m.sim.trace = NULL;
@@ -182,13 +206,13 @@ void record_course(struct explorer *x, struct explore_finding *f)
 
 void let_run_on(struct explorer *x, struct explore_finding *f)
 {
-	u32 unfinished, able = walk_enabled(x, &unfinished), i = f->nr_chunks;
+	u32 unfinished, able = walk_enabled(x, &unfinished), i = f->chunks.nr;
 
-	while (i && !(able >> f->chunks[i - 1].session & 1))
+	while (i && !(able >> f->chunks.at[i - 1].session & 1))
 		i--;
-	if (!i)
+	if (!i || x->no_memory)
 		return;
-	f->nr_chunks = i;
-	f->chunks[i - 1].count = UINT32_MAX;
+	f->chunks.nr = i;
+	f->chunks.at[i - 1].count = UINT32_MAX;
 	f->course[i - 1] = 0;
 }

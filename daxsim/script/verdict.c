@@ -203,11 +203,11 @@ static struct schedule_verdict *run_one(struct verdict *v, const struct schedule
 
 static bool same_schedule(const struct explore_finding *a, const struct explore_finding *b)
 {
-	bool same = a->nr_chunks == b->nr_chunks;
+	const struct chunk *c = a->chunks.at, *d = b->chunks.at;
+	bool same = a->chunks.nr == b->chunks.nr;
 
-	for (u32 i = 0; same && i < a->nr_chunks; i++)
-		same = a->chunks[i].session == b->chunks[i].session &&
-		       a->chunks[i].count == b->chunks[i].count;
+	for (u32 i = 0; same && i < a->chunks.nr; i++)
+		same = c[i].session == d[i].session && c[i].count == d[i].count;
 	return same;
 }
 
@@ -223,8 +223,7 @@ static struct schedule_verdict *replay(struct verdict *v, const struct explore_f
 	for (unsigned int i = v->nr_schedules - v->nr_found; i < v->nr_schedules; i++)
 		if (same_schedule(v->schedules[i].of, f))
 			return &v->schedules[i];
-	/* What was cut off leads elsewhere. */
-	if (v->bad_input || f->nr_chunks == MAX_CHUNKS)
+	if (v->bad_input)
 		return NULL;
 	schedule = finding_schedule(v->scenario, f);
 	if (!schedule)
@@ -295,8 +294,8 @@ static int by_simplicity(const void *a, const void *b)
 
 	if (c->f->preemptions != d->f->preemptions)
 		return c->f->preemptions < d->f->preemptions ? -1 : 1;
-	if (c->f->nr_chunks != d->f->nr_chunks)
-		return c->f->nr_chunks < d->f->nr_chunks ? -1 : 1;
+	if (c->f->chunks.nr != d->f->chunks.nr)
+		return c->f->chunks.nr < d->f->chunks.nr ? -1 : 1;
 	return c->goal - d->goal;
 }
 
@@ -333,7 +332,7 @@ static void judge_endless(struct verdict *v)
 		return;
 	sv->finding = true;
 	if (!x->findings[INV_DEADLOCK].classes)
-		x->findings[INV_DEADLOCK] = x->endless;
+		x->findings[INV_DEADLOCK].classes = x->endless.classes;
 }
 
 static void explore_variant(struct verdict *v, const struct explore_request *request,
