@@ -6,7 +6,7 @@
 #include "daxsim/script/explore_scenario.h"
 #include "tests/scenario_run.h"
 
-#define MANY 150	/* steps of each of two sessions, before the last one */
+#define MANY 330	/* steps of each of two sessions, before the last one */
 #define PARTS (2 * (MANY + 1) + 1)	/* each step, and one that is left once */
 
 /* One session loads again and again what the other one stores; and what each does last. */
@@ -50,6 +50,16 @@ static struct trial explore_in(char *text, const char *strategy, bool outcomes,
 	judge_as(t.s, t.s->variants, &how, &t.v);
 	free(text);
 	return t;
+}
+
+/* Times that some other session goes on. */
+static u32 switches(const struct chunks *c)
+{
+	u32 n = 0;
+
+	for (u32 i = 1; i < c->nr; i++)
+		n += c->at[i].session != c->at[i - 1].session;
+	return n;
 }
 
 Test(long_schedule, finding_is_confirmed)
@@ -127,4 +137,23 @@ Test(long_schedule, every_part_is_checked)
 	free(x);
 	scenario_free(s);
 	free(text);
+}
+
+/* Each load tells how many of the stores came before it: what takes turns cannot be put together. */
+Test(long_schedule, sessions_that_take_turns)
+{
+	struct mmu_ops twin = soft_mmu;
+	struct trial t = explore_in(text_of("fiemap g", "fiemap g"), "random runs 3 seed 1", true,
+				    &twin);
+	const struct exploration *x = t.v.explored;
+
+	cr_expect_not(t.v.daxsim_bug, "%s", t.v.why);
+	cr_assert_eq(x->nr_outcomes, 3);
+	cr_assert_eq(t.v.nr_found, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		cr_expect_eq(t.v.schedules[i].outcome, &x->outcomes[i]);
+		cr_expect_gt(switches(&x->outcomes[i].witness.chunks), 256);
+		cr_expect_null(execution_of(&t, i)->failure);
+	}
+	end_trial(&t);
 }

@@ -109,6 +109,43 @@ Test(simplify, parts_are_put_together)
 	scenario_free(s);
 }
 
+/* What a session does in one go may be many steps: all of them move at once. */
+Test(simplify, goes_of_several_steps)
+{
+	struct scenario *s = parse_text("scenario t\nfs ext4@v11\n"
+					"setup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"
+					"session fault { step a { fiemap g } step b { fiemap g }\n"
+					"step c { fiemap g } step d { mwrite m 4k 8 0x5a = 8 or SIGBUS } }\n"
+					"session trunc { step e { fiemap g } step f { fiemap g }\n"
+					"step g { truncate f 0 } }\n");
+	struct walked *w = ready(s);
+	struct explore_finding f;
+
+	for (u32 n = 1; n < 40; n++) {
+		const struct chunk chunks[] = {
+			{ 0, 1 }, { 0, 1 }, { 1, 1 }, { 1, 1 }, { 0, 1 }, { 0, n }, { 1, 1000 },
+			{ 0, 1000 },
+		};
+
+		f = finding(chunks, ARRAY_SIZE(chunks), 3);
+		if (shows(s, &f, INV_LEAK_PAST_EOF))
+			break;
+		chunks_drop(&f.chunks);
+	}
+	cr_assert_eq(f.chunks.nr, 8);
+	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
+	cr_expect_eq(f.preemptions, 1);
+	cr_expect_eq(f.chunks.nr, 8);
+	for (u32 i = 0; i < 4; i++)
+		cr_expect_eq(f.chunks.at[i].session, 0);
+	for (u32 i = 4; i < 7; i++)
+		cr_expect_eq(f.chunks.at[i].session, 1);
+	cr_expect(shows(s, &f, INV_LEAK_PAST_EOF));
+	chunks_drop(&f.chunks);
+	walked_free(w);
+	scenario_free(s);
+}
+
 Test(simplify, what_is_simple_stays)
 {
 	struct scenario *s = parse_text(LEAK);

@@ -123,7 +123,8 @@ u64 end_hash(struct explorer *x, bool stuck);
  *
  * Sessions that are not needed are left out; then parts of one session are put
  * together as long as the same thing shows with fewer preemptions. What stands at the
- * end is a matter of all sessions.
+ * end is a matter of all sessions. A schedule of many hundreds of parts that all seem to be
+ * needed is left at some time as it is by then.
  */
 void simplify(struct explorer *x, struct explore_finding *f, int goal);
 

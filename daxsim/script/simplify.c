@@ -6,8 +6,11 @@
 #include "daxsim/script/explore_private.h"
 #include "daxsim/sim/check.h"
 
-/* Points, of which an event is a few: with others left out, a session may wait for one of them for ever. */
+/* Points; an event is a few. With others left out, a session may wait for one of them for ever. */
 #define ENDLESS (8 * EXPLORE_MAX_EVENTS)
+
+/* Points, of all that is tried for one finding: half a second. What is short takes some thousand. */
+#define ENOUGH 1000000
 
 /* A finding whose schedule is made simpler. */
 struct simplifier {
@@ -15,6 +18,7 @@ struct simplifier {
 	struct explore_finding *f;
 	int goal;
 	struct chunks candidate;	/* to be tried */
+	u64 walked;			/* points passed so far */
 };
 
 static bool can_step(struct explorer *x, unsigned int session)
@@ -83,8 +87,14 @@ static bool try(struct simplifier *s)
 	struct explore_finding *f = s->f;
 	struct explorer *x = s->x;
 	u32 preemptions;
+	bool so;
 
-	if (!shows(x, &s->candidate, s->goal, &preemptions) || preemptions > f->preemptions ||
+	if (s->walked > ENOUGH)
+		return false;
+	so = shows(x, &s->candidate, s->goal, &preemptions);
+	for (u32 i = 0; i < x->s->nr_sessions; i++)
+		s->walked += x->walkers[i].total;
+	if (!so || preemptions > f->preemptions ||
 	    (preemptions == f->preemptions && x->chunks.nr >= f->chunks.nr) ||
 	    !chunks_copy(&f->chunks, &x->chunks))
 		return false;
@@ -109,8 +119,8 @@ static bool drop_session(struct simplifier *s, u8 session)
 	return c->nr && c->nr < all->nr && try(s);
 }
 
-/* Put chunk @from where it joins chunk @to of the same session. */
-static bool join(struct simplifier *s, u32 from, u32 to)
+/* Put the chunks from @from to @end where they join chunk @to of the same session. */
+static bool join(struct simplifier *s, u32 from, u32 end, u32 to)
 {
 	const struct chunks *all = &s->f->chunks;
 	struct chunks *c = &s->candidate;
@@ -119,20 +129,21 @@ static bool join(struct simplifier *s, u32 from, u32 to)
 	if (!chunks_reserve(c, all->nr))
 		return false;
 	for (u32 i = 0; i < all->nr; i++) {
-		if (i == from)
+		if (i >= from && i < end)
 			continue;
-		if (i == to && from < to)
-			c->at[c->nr++] = all->at[from];
-		c->at[c->nr++] = all->at[i];
 		if (i == to && from > to)
-			c->at[c->nr++] = all->at[from];
+			c->at[c->nr++] = all->at[i];
+		for (u32 k = from; k < end && i == to; k++)
+			c->at[c->nr++] = all->at[k];
+		if (i != to || from < to)
+			c->at[c->nr++] = all->at[i];
 	}
 	return try(s);
 }
 
 /*
- * Stop a session one access later or earlier than it was. If that is about a lock, others may
- * have to wait for it, and who waits was not interrupted.
+ * Stop a session, behind its chunk @at, one access later or earlier than it was. If that is about
+ * a lock, others may have to wait for it, and who waits was not interrupted.
  */
 static bool shift(struct simplifier *s, u32 at, int by)
 {
@@ -142,15 +153,28 @@ static bool shift(struct simplifier *s, u32 at, int by)
 
 	while (next < all->nr && all->at[next].session != all->at[at].session)
 		next++;
-	if (next == all->nr || !(all->at[at].count + by) || !(all->at[next].count - by))
+	if (next == all->nr || !(all->at[at].count + by) || !(all->at[next].count - by) ||
+	    !chunks_copy(c, all))
 		return false;
-	memcpy(c->at, all->at, all->nr * sizeof(*c->at));
-	c->nr = all->nr;
 	c->at[at].count += by;
 	c->at[next].count -= by;
 	return try(s);
 }
 
+/* The first chunk behind chunk @i that is another session's. */
+static u32 left_at(const struct chunks *c, u32 i)
+{
+	u8 session = c->at[i].session;
+
+	while (i < c->nr && c->at[i].session == session)
+		i++;
+	return i;
+}
+
+/*
+ * What a session does in one go, from @i to @end, and what it does in a later one: put them
+ * together, or else the part of one that is next to the other. Within a go nothing changes.
+ */
 static bool simplify_once(struct simplifier *s)
 {
 	const struct chunks *c = &s->f->chunks;
@@ -158,13 +182,20 @@ static bool simplify_once(struct simplifier *s)
 	for (u32 i = 0; i < s->x->s->nr_sessions && s->goal < GOAL_FINAL; i++)
 		if (drop_session(s, i))
 			return true;
-	for (u32 i = 0; i < c->nr; i++)
-		for (u32 j = i + 2; j < c->nr; j++)
-			if (c->at[i].session == c->at[j].session)
-				if (join(s, j, i) || join(s, i, j))
-					return true;
-	for (u32 i = 0; i < c->nr; i++)
-		if (shift(s, i, 1) || shift(s, i, -1))
+	for (u32 i = 0, end; i < c->nr; i = end) {
+		end = left_at(c, i);
+		for (u32 j = end, next; j < c->nr; j = next) {
+			next = left_at(c, j);
+			if (c->at[i].session != c->at[j].session)
+				continue;
+			if (join(s, j, next, end - 1) || join(s, i, end, j) ||
+			    (next - j > 1 && join(s, j, j + 1, end - 1)) ||
+			    (end - i > 1 && join(s, end - 1, end, j)))
+				return true;
+		}
+	}
+	for (u32 i = 0; i < c->nr; i = left_at(c, i))
+		if (shift(s, left_at(c, i) - 1, 1) || shift(s, left_at(c, i) - 1, -1))
 			return true;
 	return false;
 }
