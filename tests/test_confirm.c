@@ -214,6 +214,30 @@ Test(confirm, endless_and_long)
 	end_trial(&t);
 }
 
+/* Who waits for a session that the explorer stopped is not stuck; who waits for himself still is. */
+Test(confirm, waiting_for_a_long_one)
+{
+	struct trial t = explore_in("scenario t\ndevice 32m\nfs ext2@v11\nsetup { create f }\n"
+				    "session a { pwrite f 0 16m }\n"
+				    "session b { truncate f 32m }\n", NULL, NULL);
+
+	cr_expect(t.v.ok, "%s", t.v.why);
+	cr_expect_eq(t.v.explored->endless.classes, t.v.explored->result.classes);
+	cr_expect_eq(t.v.explored->findings[INV_DEADLOCK].classes, 0);
+	end_trial(&t);
+
+	t = explore_in("scenario t\ndevice 32m\nfs ext2@v11 -p2 expect bug deadlock\n"
+		       "setup { create g; create f; pwrite f 0 4k; mmap m f 0 4k private }\n"
+		       "session a { pwrite g 0 16m }\n"
+		       "session b { mwrite m 0 8 0x5a }\n"
+		       "session c { step cut { truncate f 0 } step grow { truncate f 4k } }\n",
+		       NULL, NULL);
+	cr_expect_gt(t.v.explored->findings[INV_DEADLOCK].classes, 0);
+	cr_expect_not_null(strstr(t.v.explored->findings[INV_DEADLOCK].text, "i_mmap_mutex(f)"));
+	cr_expect(t.v.ok, "%s", t.v.why);
+	end_trial(&t);
+}
+
 /* Who does not want to wait for the rest still wants to see what there is. */
 Test(confirm, interrupted)
 {

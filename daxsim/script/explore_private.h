@@ -101,8 +101,14 @@ bool walk_set_up(struct explorer *x);
 /** walk_helper() - run setup or final commands; false if they wait for ever */
 bool walk_helper(struct explorer *x, const struct cmd *cmds);
 
-/** walk_stuck() - report a deadlock of the sessions as they are */
-void walk_stuck(struct explorer *x);
+/**
+ * walk_stuck() - report a deadlock of the sessions as they are, which all wait or have ended
+ * @x: the explorer
+ * @stopped: or could go on, but are not let; whoever waits for these is not stuck
+ *
+ * Return: whether there is one.
+ */
+bool walk_stuck(struct explorer *x, bool stopped);
 
 /**
  * walk_finals() - run the commands of the final conditions that apply to the variant

@@ -100,12 +100,11 @@ static void judge_end(struct explorer *x, const struct explore_run *run)
 static bool visit(void *ctx, const struct explore_run *run)
 {
 	struct explorer *x = ctx;
+	bool stuck = run->deadlock && walk_stuck(x, run->bounded);
 
-	if (run->deadlock)
-		walk_stuck(x);
-	else if (run->bounded)
+	if (!stuck && run->bounded)
 		keep(x, &x->out->endless, "", run);
-	else
+	else if (!stuck)
 		check_quiescent(x->m.sim.check);
 	x->judging = false;
 	if (x->limits.outcomes)

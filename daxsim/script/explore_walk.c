@@ -365,9 +365,10 @@ bool walk_set_up(struct explorer *x)
 	return !snapshot_take(&x->snapshot, &x->m.sim);
 }
 
-void walk_stuck(struct explorer *x)
+bool walk_stuck(struct explorer *x, bool stopped)
 {
 	u32 unfinished, can = walk_enabled(x, &unfinished);
+	bool stuck = !stopped;
 	char graph[200];
 
 	for (u32 i = 0; i < x->s->nr_sessions; i++) {
@@ -379,8 +380,13 @@ void walk_stuck(struct explorer *x)
 		w->task->wait_mode = w->task->at_mode;
 		w->task->state = TASK_BLOCKED;
 	}
+	for (u32 i = 0; i < x->s->nr_sessions; i++)
+		stuck |= sched_deadlocked(x->walkers[i].task);
+	if (!stuck)
+		return false;
 	sched_wait_graph(&x->m.sim.sched, graph, sizeof(graph));
 	check_report(x->m.sim.check, INV_DEADLOCK, "%s", graph);
+	return true;
 }
 
 void walk_tear_down(struct explorer *x)

@@ -68,7 +68,7 @@ static bool shows(struct explorer *x, const struct chunks *c, int goal, u32 *pre
 	}
 	walk_enabled(x, &unfinished);
 	if (unfinished & part)
-		walk_stuck(x);
+		walk_stuck(x, false);
 	else
 		check_quiescent(x->m.sim.check);
 	if (goal == GOAL_RESULT)
