@@ -7,12 +7,6 @@
 #include "daxsim/sim/lock_news.h"
 #include "daxsim/sim/snapshot.h"
 
-/*
- * Classes with a session that makes EXPLORE_MAX_EVENTS accesses: each takes as long as dozens of
- * others, nothing is proven any more, and it is not likely that the next one shows something new.
- */
-#define MAX_ENDLESS 100
-
 #define NR_SAVED 32	/* states of an execution that are kept at a time */
 
 /* A session while it is explored: always before its next event, or at its end. */

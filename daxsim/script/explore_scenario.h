@@ -42,6 +42,13 @@ struct explore_limits {
 
 #define EXPLORE_BUDGET 2000000ULL
 
+/*
+ * Classes with a session that makes EXPLORE_MAX_EVENTS accesses: each takes as long as dozens of
+ * others, nothing is proven any more, and it is not likely that the next one shows something new.
+ * So a search ends with so many of them.
+ */
+#define MAX_ENDLESS 100
+
 #define MAX_OUTCOMES 24
 
 /* An end that executions come to: what commands returned, and what is left behind. */

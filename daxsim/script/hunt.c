@@ -19,6 +19,22 @@ struct row {
 	FILE *to, *errors;
 };
 
+/* Whether a session that the explorer stopped goes on for ever if nobody does. */
+static bool never_ends(const struct row *r, const struct variant *v)
+{
+	struct schedule *schedule = finding_schedule(r->s, &r->x->endless);
+	struct execution run;
+	bool stuck;
+
+	if (!schedule)
+		return false;
+	execute(r->s, v, schedule, &soft_mmu, r->limits->interrupted, &run);
+	stuck = run.findings[INV_DEADLOCK].seen;
+	execution_free(&run);
+	free(schedule);
+	return stuck;
+}
+
 /* Explore one kernel; *bugs is what it showed, bit per enum invariant. */
 static int look(struct row *r, profile_t p, const char *text, u64 *bugs)
 {
@@ -37,6 +53,8 @@ static int look(struct row *r, profile_t p, const char *text, u64 *bugs)
 	}
 	for (int i = 0; i < NR_INVARIANTS; i++)
 		*bugs |= (u64)(r->x->findings[i].classes > 0) << i;
+	if (r->x->endless.classes && never_ends(r, &v))
+		*bugs |= BIT(INV_DEADLOCK);
 	return limits->interrupted && *limits->interrupted ? -EINTR : 0;
 }
 
@@ -53,12 +71,31 @@ static void print_bugs(u64 bugs, FILE *to)
 		fputs("clean", to);
 }
 
+/*
+ * How many classes there are is known, unless the search was cut short, even if some of them were
+ * not followed to their end.
+ */
+static void print_covered(const struct exploration *x, FILE *to)
+{
+	const struct explore_result *r = &x->result;
+
+	if (r->bounded && !x->too_many && x->endless.classes < MAX_ENDLESS)
+		fprintf(to, "%llu class%s", (ull)r->classes, r->classes == 1 ? "" : "es");
+	else
+		fputs(r->guarantee, to);
+	if (r->bounded)
+		fprintf(to, ", %llu with a session stopped after %d accesses", (ull)r->bounded,
+			EXPLORE_MAX_EVENTS);
+}
+
 /* What a kernel showed, and in how much of it. */
 static void print_cell(u64 bugs, const struct exploration *x, FILE *to)
 {
 	fputs(" | ", to);
 	print_bugs(bugs, to);
-	fprintf(to, " (%s)", x->result.guarantee);
+	fputs(" (", to);
+	print_covered(x, to);
+	fputc(')', to);
 }
 
 /* What v11 shows without a patch that it does not show with it. */
