@@ -15,6 +15,7 @@ struct enumeration {
 	u32 most;		/* preemptions allowed */
 	bool exactly;		/* report only executions with so many */
 	bool pruned;		/* some execution would have had more */
+	bool back;		/* at the end of the stack stands a choice of which some is left */
 };
 
 /* Who may go on without exceeding the preemptions allowed. */
@@ -29,20 +30,29 @@ static u32 allowed(struct enumeration *n)
 	return 1U << prev->thread;
 }
 
-static void go(struct enumeration *n, unsigned int thread)
+static unsigned int choose(void *ctx)
 {
-	n->left[n->x->depth] &= ~(1U << thread);
-	explorer_step(n->x, thread);
+	struct enumeration *n = ctx;
+	struct explorer *x = n->x;
+	u32 *left = &n->left[x->depth];
+	unsigned int thread;
+
+	if (n->back) {
+		thread = __builtin_ctz(*left);
+	} else {
+		*left = allowed(n);
+		thread = explorer_stay(x, *left);
+	}
+	n->back = false;
+	*left &= ~(1U << thread);
+	return thread;
 }
 
 static void extend(struct enumeration *n)
 {
 	struct explorer *x = n->x;
 
-	while (explorer_look(x)) {
-		n->left[x->depth] = allowed(n);
-		go(n, explorer_stay(x, n->left[x->depth]));
-	}
+	explorer_extend(x, choose, n);
 	if (n->exactly && (x->depth ? x->steps[x->depth - 1].preemptions : 0) < n->most)
 		return;
 	explorer_finish(x);
@@ -55,6 +65,7 @@ static void enumerate(struct enumeration *n)
 	u32 depth;
 
 	explorer_rewind(x, 0);
+	n->back = false;
 	extend(n);
 	while (!x->stop) {
 		for (depth = x->depth; depth > 0 && !n->left[depth - 1]; depth--)
@@ -64,8 +75,7 @@ static void enumerate(struct enumeration *n)
 		explorer_rewind(x, depth);
 		if (x->stop)
 			return;
-		explorer_look(x);
-		go(n, __builtin_ctz(n->left[depth]));
+		n->back = true;
 		extend(n);
 	}
 }

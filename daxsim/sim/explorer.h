@@ -122,6 +122,17 @@ void explorer_run(struct explorer *x, unsigned int thread, explore_done *done, v
 u32 explorer_push(struct explorer *x, unsigned int thread, const struct explore_event *e,
 		  u32 *races);
 
+/* Returns one of the threads in x->enabled, of which there is at least one. */
+typedef unsigned int explorer_choose(void *ctx);
+
+/**
+ * explorer_extend() - let threads go on until nobody can
+ * @x: the explorer
+ * @choose: who does an event at the end of the stack
+ * @ctx: for @choose
+ */
+void explorer_extend(struct explorer *x, explorer_choose *choose, void *ctx);
+
 /** explorer_finish() - count and report an execution in which nobody can go on any more */
 void explorer_finish(struct explorer *x);
 

@@ -22,29 +22,40 @@ static u32 draw_below(u64 *state, u32 n)
 	return (draw(state) >> 32) * n >> 32;
 }
 
+struct random {
+	struct explorer *x;
+	u64 state;
+};
+
+static unsigned int choose_any(void *ctx)
+{
+	struct random *r = ctx;
+	u32 left = r->x->enabled, nth = draw_below(&r->state, __builtin_popcount(left));
+
+	while (nth--)
+		left &= left - 1;
+	return __builtin_ctz(left);
+}
+
 int explore_random(struct explorer *x)
 {
-	u64 state = x->opt->seed;
+	struct random r = { x, x->opt->seed };
 
 	for (u64 run = 0; run < x->opt->runs && !x->stop; run++) {
 		explorer_rewind(x, 0);
-		while (explorer_look(x)) {
-			u32 nth = draw_below(&state, __builtin_popcount(x->enabled));
-			u32 left = x->enabled;
-
-			while (nth--)
-				left &= left - 1;
-			explorer_step(x, __builtin_ctz(left));
-		}
+		explorer_extend(x, choose_any, &r);
 		explorer_finish(x);
 	}
 	return 0;
 }
 
-/* Threads in the order of their priority, the highest first. */
+/* Threads in the order of their priority, the highest first, and where that changes. */
 struct priorities {
+	struct explorer *x;
 	u8 order[EXPLORE_THREADS];
 	unsigned int nr;
+	u32 changes[EXPLORE_MAX_DEPTH];	/* depths */
+	u32 nr_changes;
 };
 
 static void shuffle(struct priorities *p, u64 *state)
@@ -57,11 +68,11 @@ static void shuffle(struct priorities *p, u64 *state)
 	}
 }
 
-static unsigned int highest(const struct priorities *p, u32 enabled)
+static unsigned int highest(const struct priorities *p)
 {
 	unsigned int i = 0;
 
-	while (!(enabled >> p->order[i] & 1))
+	while (!(p->x->enabled >> p->order[i] & 1))
 		i++;
 	return i;
 }
@@ -75,37 +86,38 @@ static void make_lowest(struct priorities *p, unsigned int i)
 	p->order[i] = thread;
 }
 
-/* Whoever is about to do a drawn event gets the lowest priority. */
-static bool is_change(const u32 *changes, u32 nr, u32 depth)
+static bool is_change(const struct priorities *p, u32 depth)
 {
-	for (u32 i = 0; i < nr; i++)
-		if (changes[i] == depth)
+	for (u32 i = 0; i < p->nr_changes; i++)
+		if (p->changes[i] == depth)
 			return true;
 	return false;
 }
 
+/* Whoever is about to do a drawn event gets the lowest priority. */
+static unsigned int choose_highest(void *ctx)
+{
+	struct priorities *p = ctx;
+
+	if (is_change(p, p->x->depth))
+		make_lowest(p, highest(p));
+	return p->order[highest(p)];
+}
+
 int explore_pct(struct explorer *x)
 {
-	u32 changes[EXPLORE_MAX_DEPTH], nr = x->opt->bound - 1;
+	struct priorities p = {
+		.x = x, .nr = x->prog->nr_threads, .nr_changes = x->opt->bound - 1,
+	};
 	u64 state = x->opt->seed;
 	u32 longest = 0;	/* execution so far: where changes may be */
 
 	for (u64 run = 0; run < x->opt->runs && !x->stop; run++) {
-		struct priorities p = { .nr = x->prog->nr_threads };
-
 		shuffle(&p, &state);
-		for (u32 i = 0; i < nr; i++)
-			changes[i] = longest ? draw_below(&state, longest) : UINT32_MAX;
+		for (u32 i = 0; i < p.nr_changes; i++)
+			p.changes[i] = longest ? draw_below(&state, longest) : UINT32_MAX;
 		explorer_rewind(x, 0);
-		while (explorer_look(x)) {
-			unsigned int i = highest(&p, x->enabled);
-
-			if (is_change(changes, nr, x->depth)) {
-				make_lowest(&p, i);
-				i = highest(&p, x->enabled);
-			}
-			explorer_step(x, p.order[i]);
-		}
+		explorer_extend(x, choose_highest, &p);
 		longest = max_t(u32, longest, x->depth);
 		explorer_finish(x);
 	}
