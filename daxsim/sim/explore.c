@@ -48,14 +48,6 @@ u32 explorer_push(struct explorer *x, unsigned int thread, const struct explore_
 	return nr;
 }
 
-void explorer_step(struct explorer *x, unsigned int thread)
-{
-	struct explore_event e = { 0 };
-
-	x->prog->step(x->prog->data, thread, &e);
-	explorer_push(x, thread, &e, NULL);
-}
-
 /* Whether a class is new; if there are too many to remember, none is any more. */
 static bool first_of_class(struct explorer *x, u64 class)
 {

@@ -97,9 +97,6 @@ static inline u32 explorer_look(struct explorer *x)
 	return x->enabled;
 }
 
-/** explorer_step() - let an enabled thread go on by one event; explorer_look() came before */
-void explorer_step(struct explorer *x, unsigned int thread);
-
 /**
  * explorer_run() - let an enabled thread go on
  * @x: the explorer
