@@ -13,6 +13,7 @@
 #define MAX_RUN_CELLS (MAX_RUN_PAGES * PAGE_CELLS)
 #define HISTORY 64
 #define MAX_LINES 4		/* violations that are told of */
+#define AT(cell) ((unsigned long long)(cell) * CELL)	/* byte of its file, for printf */
 
 /* One operation, for people. */
 struct deed {
@@ -79,6 +80,40 @@ void file_close(struct stress *s, struct sfile *f);
 
 /** map_file() - have a worker map a file; NULL after a violation */
 char *map_file(struct worker *w, struct sfile *f, u32 page, u32 nr, int flags);
+
+/*
+ * look.c: what is seen of a file, judged by what it may be at that time. @how says so in words.
+ */
+
+/** look_at() - judge the value of a cell that was loaded or read; @before: facts from before */
+void look_at(struct worker *w, struct sfile *f, const char *how, u32 cell,
+	     const struct facts *before, u64 value);
+
+/**
+ * expect_signal() - a touch brought a signal: judge whether it may
+ * @w: who touched it
+ * @f: the file
+ * @how: the touch
+ * @cell: of the file
+ * @sig: the signal
+ * @when: the time before
+ * @may_want_space: it was a store to the file
+ * @stored: of the page, from before
+ */
+void expect_signal(struct worker *w, struct sfile *f, const char *how, u32 cell, int sig, u32 when,
+		   bool may_want_space, u32 stored);
+
+/** expect_no_page() - a touch brought no signal: judge whether it may; @gone: from before */
+void expect_no_page(struct worker *w, struct sfile *f, const char *how, u32 cell, u32 gone);
+
+/** load_cell() - load one cell through a mapping that shows it; returns whether there was a page */
+bool load_cell(struct worker *w, struct sfile *f, const char *how, const u64 *p, u32 cell);
+
+/** read_range() - read @len bytes at @pos of a file, whole cells, and judge them */
+void read_range(struct worker *w, struct sfile *f, s64 pos, s64 len);
+
+/** check_stat() - judge the size and the extents of a file */
+void check_stat(struct worker *w, struct sfile *f);
 
 /** stress_work() - do one operation, drawn by lot */
 void stress_work(struct worker *w);
