@@ -133,8 +133,6 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 	struct walker *w;
 	u8 does;
 
-	if (t == x->helper)
-		return false;
 	x->reached[id] = true;
 	w = &x->walkers[t->id - 1];	/* the helper is task 0 */
 	if (kind == P_MARK) {
@@ -332,10 +330,18 @@ static void helper_work(struct task *t, void *arg)
 
 bool walk_helper(struct explorer *x, const struct cmd *cmds)
 {
+	struct sched *sched = &x->m.sim.sched;
+	enum task_state end;
+
 	x->matched = true;
 	x->helper_cmds = cmds;
+	sched->hold = NULL;
+	sched->note = NULL;
 	sched_start(x->helper, helper_work, x);
-	return sched_run(x->helper) == TASK_IDLE;
+	end = sched_run(x->helper);
+	sched->hold = stop_at_access;
+	sched->note = note_access;
+	return end == TASK_IDLE;
 }
 
 bool walk_set_up(struct explorer *x)
@@ -355,8 +361,6 @@ bool walk_set_up(struct explorer *x)
 	}
 	if (!x->helper)
 		return false;
-	x->m.sim.sched.hold = stop_at_access;
-	x->m.sim.sched.note = note_access;
 	x->m.sim.sched.hold_data = x;
 	x->judging = true;
 	if (!walk_helper(x, x->s->setup) || !x->matched)

@@ -21,13 +21,13 @@ struct choice {
 	u32 sleep;	/* those that need not be: what they lead to has been explored */
 	u8 thread;	/* the one that is being tried */
 	u64 begun;	/* executions before it */
-	struct explore_event tried[EXPLORE_THREADS];		/* what they did that were tried */
 	const struct explore_event *asleep[EXPLORE_THREADS];	/* what sleepers would do */
 };
 
 struct dpor {
 	struct explorer *x;
 	struct choice *choices;	/* by depth */
+	struct explore_event (*tried)[EXPLORE_THREADS];	/* by depth: what they did that were tried */
 	u32 *races;
 	u32 base;		/* choices below this depth are another process's */
 	struct ahead ahead;
@@ -335,11 +335,14 @@ static void extend(struct dpor *d)
 }
 
 /* The thread at the head of a choice was tried, did @event, and sleeps from now on. */
-static void retire(struct choice *c, const struct explore_event *event)
+static void retire(struct dpor *d, u32 depth, const struct explore_event *event)
 {
-	c->tried[c->thread] = *event;
+	struct choice *c = &d->choices[depth];
+	struct explore_event *tried = &d->tried[depth][c->thread];
+
+	*tried = *event;
 	c->sleep |= 1U << c->thread;
-	c->asleep[c->thread] = &c->tried[c->thread];
+	c->asleep[c->thread] = tried;
 }
 
 static u32 left_to_try(const struct choice *c)
@@ -393,7 +396,7 @@ static void take_turn(void *data, const struct ahead_area *from)
 		demand(t->d, r->depth, r->initials, r->pick);
 	}
 	c->thread = t->thread;
-	retire(c, &from->event);
+	retire(t->d, t->depth, &from->event);
 }
 
 /*
@@ -410,7 +413,7 @@ static int next_choice(struct dpor *d, u32 *depth)
 			c->sleep |= 1U << c->thread;
 			continue;
 		}
-		retire(c, &d->x->steps[*depth].event);
+		retire(d, *depth, &d->x->steps[*depth].event);
 		while ((left = left_to_try(c)) && !d->x->stop) {
 			struct turn t = { d, *depth, __builtin_ctz(left) };
 
@@ -438,6 +441,14 @@ static double part_explored(const struct dpor *d, u32 depth)
 	return done;
 }
 
+/* The depth at or below @depth, of those that are ours, at which more is to be tried; 0: none. */
+static u32 comes_back_to(const struct dpor *d, u32 depth)
+{
+	while (depth > d->base && !left_to_try(&d->choices[depth]))
+		depth--;
+	return depth > d->base ? depth : 0;
+}
+
 /* Try a thread, and all that can follow it. */
 static void try_thread(struct dpor *d, u32 depth, unsigned int thread)
 {
@@ -446,7 +457,8 @@ static void try_thread(struct dpor *d, u32 depth, unsigned int thread)
 
 	if (x->stop)
 		return;
-	explorer_rewind(x, depth);
+	c->thread = thread;
+	explorer_rewind(x, depth, comes_back_to(d, depth));
 	x->enabled = c->enabled;
 	/* A thread that some equivalent execution could take here must be enabled. */
 	if (!x->stop && !(x->enabled >> thread & 1)) {
@@ -455,7 +467,6 @@ static void try_thread(struct dpor *d, u32 depth, unsigned int thread)
 	}
 	if (x->stop)
 		return;
-	c->thread = thread;
 	c->begun = x->res->executions;
 	go(d);
 	extend(d);
@@ -484,7 +495,7 @@ static _Noreturn void explore_part(struct dpor *d, u32 depth, unsigned int threa
 {
 	const struct explore_event *first = &d->x->steps[depth].event;
 
-	retire(&d->choices[depth], first);
+	retire(d, depth, first);
 	d->base = depth + 1;
 	try_thread(d, depth, thread);
 	try_all(d);
@@ -496,19 +507,21 @@ int explore_dpor(struct explorer *x)
 	struct dpor d = {
 		.x = x,
 		.choices = malloc((x->max_depth + 1) * sizeof(*d.choices)),
+		.tried = malloc((x->max_depth + 1) * sizeof(*d.tried)),
 		.races = malloc((x->max_depth + 1) * sizeof(*d.races)),
 	};
 	int err = -ENOMEM;
 
-	if (d.choices && d.races) {
+	if (d.choices && d.tried && d.races) {
 		err = 0;
 		ahead_begin(&d.ahead, x);
 		d.choices[0].sleep = 0;
-		explorer_rewind(x, 0);
+		explorer_rewind(x, 0, 0);
 		extend(&d);
 		try_all(&d);
 	}
 	free(d.choices);
+	free(d.tried);
 	free(d.races);
 	return err;
 }

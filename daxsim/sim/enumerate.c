@@ -64,7 +64,7 @@ static void enumerate(struct enumeration *n)
 	struct explorer *x = n->x;
 	u32 depth;
 
-	explorer_rewind(x, 0);
+	explorer_rewind(x, 0, 0);
 	n->back = false;
 	extend(n);
 	while (!x->stop) {
@@ -72,7 +72,7 @@ static void enumerate(struct enumeration *n)
 			;
 		if (!depth--)
 			return;
-		explorer_rewind(x, depth);
+		explorer_rewind(x, depth, 0);
 		if (x->stop)
 			return;
 		n->back = true;

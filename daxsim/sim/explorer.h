@@ -84,8 +84,13 @@ struct explorer {
  * state that was saved on the way.
  */
 
-/** explorer_rewind() - take the program back to behind the first @keep steps of the stack */
-void explorer_rewind(struct explorer *x, u32 keep);
+/**
+ * explorer_rewind() - take the program back to behind the first steps of the stack
+ * @x: the explorer
+ * @keep: so many
+ * @next: how many it will be next time if nothing new is found, at most @keep; 0: nobody knows
+ */
+void explorer_rewind(struct explorer *x, u32 keep, u32 next);
 
 /** explorer_look() - find out who can go on; returns x->enabled */
 static inline u32 explorer_look(struct explorer *x)

@@ -288,15 +288,17 @@ static void add_edge(struct lockdep *ld, const struct task *t, unsigned int i,
 void lockdep_acquire(struct lockdep *ld, const struct task *t, const struct lock *lock,
 		     enum lock_mode mode)
 {
-	for (unsigned int i = 0; i < t->nr_held; i++) {
-		const struct lock *outer = t->held[i].lock;
-		u64 *settled = &ld->settled[lock_modes(t->held[i].mode, mode)][outer->class];
+	u32 *settled = &ld->settled[lock->class][mode];
 
-		if (*settled & lock_bit(lock->class))
+	for (unsigned int i = 0; i < t->nr_held; i++) {
+		const struct held_lock *outer = &t->held[i];
+		u32 bit = 1U << (2 * outer->lock->class + outer->mode);
+
+		if (*settled & bit)
 			continue;
 		add_edge(ld, t, i, lock, mode);
 		/* Of one class, it depends on which locks these are. */
-		if (outer->class != lock->class)
-			*settled |= lock_bit(lock->class);
+		if (outer->lock->class != lock->class)
+			*settled |= bit;
 	}
 }

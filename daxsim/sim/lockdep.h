@@ -63,7 +63,8 @@ struct lockdep {
 	lock_matrix waits;			/* edges at which somebody can have to wait */
 	lock_matrix reach;			/* the transitive closure of these */
 	lock_matrix told;			/* edges of cycles reported since lockdep_begin() */
-	lock_matrix settled[LOCK_MODE_PAIRS];	/* edges that need no look until waits grows */
+	/* By inner class and mode, the outer ones, a bit each: edges that need no look until waits grows. */
+	u32 settled[NR_LOCK_CLASSES][2];
 	u64 counts;				/* classes that merely count; bit per class */
 	u64 nestable;				/* classes that may be taken inside of themselves */
 	const char *scenario;			/* as lockdep_begin() was told */

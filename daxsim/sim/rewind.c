@@ -5,7 +5,9 @@
  */
 #include "daxsim/sim/explorer.h"
 
-#define LONG_REPLAY 16	/* steps; saving costs as much as repeating some ten */
+/* Saving costs as much as repeating some ten steps. */
+#define LONG_REPLAY 16
+#define SHORT_REPLAY 4
 
 static bool same_event(const struct explore_event *a, const struct explore_event *b)
 {
@@ -78,10 +80,10 @@ static void save(struct explorer *x, u32 depth)
 }
 
 /*
- * The search comes back to ever earlier steps of an execution. So a long replay saves the
- * state half way, and half way again from there: the next one need not be as long.
+ * Where the search comes back to next is saved on the way there. It may find more to come back to
+ * further on; so a long replay saves the state at two thirds, and again from there.
  */
-void explorer_rewind(struct explorer *x, u32 keep)
+void explorer_rewind(struct explorer *x, u32 keep, u32 next)
 {
 	const struct explore_program *p = x->prog;
 	struct replay r = { .x = x };
@@ -99,11 +101,12 @@ void explorer_rewind(struct explorer *x, u32 keep)
 			save(x, 0);
 	}
 	while (r.depth < keep && !x->stop) {
-		bool far = keep - r.depth >= LONG_REPLAY;
+		u32 end = next >= r.depth + SHORT_REPLAY ? next :
+			  keep >= r.depth + LONG_REPLAY ? (r.depth + 2 * keep) / 3 : keep;
 
-		replay(&r, far ? (r.depth + keep) / 2 : keep);
-		if (far && !x->stop)
-			save(x, r.depth);
+		replay(&r, end);
+		if ((end < keep || end == next) && !x->stop)
+			save(x, end);
 	}
 	x->res->steps += keep;
 }

@@ -42,7 +42,7 @@ int explore_random(struct explorer *x)
 	struct random r = { x, x->opt->seed };
 
 	for (u64 run = 0; run < x->opt->runs && !x->stop; run++) {
-		explorer_rewind(x, 0);
+		explorer_rewind(x, 0, 0);
 		explorer_extend(x, choose_any, &r);
 		explorer_finish(x);
 	}
@@ -116,7 +116,7 @@ int explore_pct(struct explorer *x)
 		shuffle(&p, &state);
 		for (u32 i = 0; i < p.nr_changes; i++)
 			p.changes[i] = longest ? draw_below(&state, longest) : UINT32_MAX;
-		explorer_rewind(x, 0);
+		explorer_rewind(x, 0, 0);
 		explorer_extend(x, choose_highest, &p);
 		longest = max_t(u32, longest, x->depth);
 		explorer_finish(x);

@@ -95,13 +95,15 @@ void sched_block(struct lock *lock, enum lock_mode mode)
 	t->waiting = lock;
 	t->wait_mode = mode;
 	t->state = TASK_BLOCKED;
+	t->sim->sched.nr_blocked++;
 	fiber_switch(&t->fiber, &t->sim->sched.main);
+	t->sim->sched.nr_blocked--;
 	t->waiting = NULL;
 }
 
 void sched_wake(struct sim *sim, struct lock *lock)
 {
-	for (unsigned int i = 0; i < sim->sched.nr_tasks; i++) {
+	for (unsigned int i = 0; sim->sched.nr_blocked && i < sim->sched.nr_tasks; i++) {
 		struct task *t = sim->sched.tasks[i];
 
 		if (t->state == TASK_BLOCKED && t->waiting == lock &&

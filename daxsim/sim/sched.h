@@ -18,6 +18,7 @@ struct sched {
 	struct fiber main;		/* the driver's own stack */
 	struct task *tasks[MAX_TASKS];
 	unsigned int nr_tasks;
+	unsigned int nr_blocked;	/* at most so many tasks wait for a lock */
 
 	/* Asked at every point of a running task: must it stop here? NULL: never. */
 	bool (*hold)(void *data, struct task *t, enum point_id id, enum point_kind kind,
