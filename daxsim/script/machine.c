@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* The names of a scenario's machine, and its commands as system calls of the current task. */
+/* The machine of a scenario, and its commands as system calls of the current task. */
 #include "daxsim/script/machine.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "daxsim/kernel/inode.h"
 #include "daxsim/kernel/memory.h"
+#include "daxsim/script/names.h"
 #include "daxsim/sim/check.h"
 
 int machine_init(struct machine *m, const struct scenario *s, const struct variant *variant,
@@ -35,151 +35,6 @@ void machine_destroy(struct machine *m)
 	sim_destroy(&m->sim);
 }
 
-struct mm *machine_mm(struct machine *m, const char *name)
-{
-	for (unsigned int i = 0; i < m->nr_mms; i++)
-		if (!strcmp(m->mms[i]->name, name))
-			return m->mms[i];
-	if (m->nr_mms == ARRAY_SIZE(m->mms))
-		return NULL;
-	m->mms[m->nr_mms] = mm_create(&m->sim, name);
-	return m->mms[m->nr_mms] ? m->mms[m->nr_mms++] : NULL;
-}
-
-#define FIND(m, table, nr, wanted) find((m)->table, sizeof((m)->table[0]), (m)->nr, wanted)
-
-/* The row called @name; each row begins with its name. */
-static void *find(void *rows, size_t stride, unsigned int nr, const char *name)
-{
-	const struct name_table t = { rows, stride, nr };
-	int i = name_find(&t, name);
-
-	return i < 0 ? NULL : (char *)rows + i * stride;
-}
-
-__printf(2, 3) static void fail(struct outcome *out, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(out->error, sizeof(out->error), fmt, args);
-	va_end(args);
-}
-
-static u64 name_object(const struct variable *v)
-{
-	return obj(OBJ_NAME, 0, v->id);
-}
-
-/*
- * What a name is bound to is about to be looked at, or to change. Where no other session
- * could tell, that is no access, and such names are looked up before any point.
- */
-static void use_name(const struct variable *v, enum point_kind kind)
-{
-	if (variable_shared(v))
-		point(P_use_name, kind, name_object(v));
-}
-
-/* The same as part of what was announced last. */
-static void also_name(const struct variable *v, enum point_kind kind)
-{
-	if (variable_shared(v))
-		also(kind, name_object(v));
-}
-
-/*
- * fdget(): an open file stays open for a call that uses it, whoever closes its
- * handle meanwhile. file_put() it.
- */
-static struct open_file *file_of(struct machine *m, const struct cmd *cmd, const char *name,
-				 struct outcome *out)
-{
-	struct named_file *f;
-
-	use_name(cmd->handle, cmd->verb == VERB_CLOSE ? P_WRITE : P_READ);
-	f = FIND(m, files, nr_files, name);
-	if (f) {
-		f->open->users++;
-		return f->open;
-	}
-	fail(out, "file %s is not open here; create or open it first", name);
-	return NULL;
-}
-
-/* While the handle is there nobody's reference is the last, in whatever order they go. */
-static void file_put(struct machine *m, struct open_file *f)
-{
-	bool shared = variable_shared(f->handle);
-	u64 references = obj(OBJ_NAME, 1, f->handle->id);
-
-	if (shared)
-		also(P_READ, references);
-	if (shared && f->closed)
-		also(P_WRITE, references);
-	if (--f->users)
-		return;
-	iput(f->file.inode);
-	arena_free(&m->sim.arena, f, sizeof(*f));
-}
-
-/*
- * The mapping that @cmd works on, under its first or its second name. A pointer to one
- * that moves is a variable that sessions share, so taking its value is an access.
- */
-static struct named_mapping *mapping_of(struct machine *m, const struct cmd *cmd, const char *name,
-					struct outcome *out)
-{
-	struct named_mapping *map;
-
-	if (cmd->mapping->moves) {
-		point(P_use_address, P_READ, obj(OBJ_MMAP, current->mm->id, 0));
-		also_name(cmd->mapping, P_READ);
-	} else {
-		use_name(cmd->mapping, P_READ);
-	}
-	map = FIND(m, maps, nr_maps, name);
-	if (!map)
-		fail(out, "there is no mapping %s here; mmap it first", name);
-	else if (map->mm != current->mm)
-		fail(out, "mapping %s belongs to process %s, and %s runs in %s; mmap it there too",
-		     name, map->mm->name, current->name, current->mm->name);
-	else
-		return map;
-	return NULL;
-}
-
-/* The reference of a name goes, which stands for something else by now, or for nothing. */
-static void drop_file(struct machine *m, struct open_file *f)
-{
-	f->closed = true;
-	file_put(m, f);
-}
-
-/* Make a name stand for a file that is opened now, whatever it stood for. */
-static void bind_file(struct machine *m, const struct cmd *cmd, const char *name,
-		      struct inode *inode, bool writable, struct outcome *out)
-{
-	struct open_file *open = arena_alloc(&m->sim.arena, sizeof(*open)), *old;
-	struct named_file *f;
-
-	also_name(cmd->handle, P_WRITE);
-	f = FIND(m, files, nr_files, name);
-	if (!open || (!f && m->nr_files == MAX_NAMES)) {
-		fail(out, "more than %d files are open", MAX_NAMES);
-		return;
-	}
-	inode->i_count++;
-	*open = (struct open_file){ { inode, writable }, 1, cmd->handle, false };
-	if (!f) {
-		m->files[m->nr_files++] = (struct named_file){ name, open };
-		return;
-	}
-	old = f->open;
-	f->open = open;
-	drop_file(m, old);
-}
-
 static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
 	struct named_inode *d;
@@ -191,7 +46,7 @@ static void cmd_create(struct machine *m, const struct cmd *cmd, struct outcome 
 		return;
 	}
 	if (m->nr_dir == MAX_NAMES) {
-		fail(out, "a directory holds %d files", MAX_NAMES);
+		outcome_fail(out, "a directory holds %d files", MAX_NAMES);
 		return;
 	}
 	/* The name is taken before the file is made: nobody else makes one of that name meanwhile. */
@@ -223,12 +78,10 @@ static void cmd_open(struct machine *m, const struct cmd *cmd, struct outcome *o
 static void cmd_close(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
 	struct open_file *f = file_of(m, cmd, cmd->name, out);
-	struct named_file *row = FIND(m, files, nr_files, cmd->name);
 
 	if (!f)
 		return;
-	*row = m->files[--m->nr_files];
-	drop_file(m, f);
+	close_file(m, cmd->name);
 	file_put(m, f);
 }
 
@@ -294,7 +147,7 @@ static bool make_room(struct machine *m, struct outcome *out, size_t len)
 	out->data = arena_alloc_raw(&m->sim.arena, len);
 	out->room = len;
 	if (!out->data)
-		fail(out, "out of memory for %zu bytes", len);
+		outcome_fail(out, "out of memory for %zu bytes", len);
 	return out->data;
 }
 
@@ -341,7 +194,7 @@ static bool mapping_exists(struct machine *m, const char *name, struct outcome *
 {
 	if (!FIND(m, maps, nr_maps, name))
 		return false;
-	fail(out, "mapping %s exists already; munmap it or use another name", name);
+	outcome_fail(out, "mapping %s exists already; munmap it or use another name", name);
 	return true;
 }
 
@@ -367,7 +220,7 @@ static void map_file(struct machine *m, struct file *f, const struct cmd *cmd,
 	if (mapping_exists(m, cmd->name, out))
 		return;
 	if (m->nr_maps == MAX_NAMES)
-		fail(out, "more than %d mappings", MAX_NAMES);
+		outcome_fail(out, "more than %d mappings", MAX_NAMES);
 	else
 		m->maps[m->nr_maps++] =
 			(struct named_mapping){ cmd->name, current->mm, addr, nr_pages };
@@ -497,7 +350,7 @@ static void cmd_fiemap(struct machine *m, const struct cmd *cmd, struct outcome 
 	out->room = (map->nr_extents + 1) * sizeof(*out->extents);
 	out->extents = arena_alloc(&m->sim.arena, out->room);
 	if (!out->extents)
-		fail(out, "out of memory for the extents of %s", cmd->name);
+		outcome_fail(out, "out of memory for the extents of %s", cmd->name);
 	for (e = extent_find_next(map, 0); e && out->extents;
 	     e = extent_find_next(map, extent_end(e)))
 		out->extents[out->nr_extents++] =
@@ -573,12 +426,4 @@ void machine_command(struct machine *m, const struct cmd *cmd, struct outcome *o
 	memset(out, 0, sizeof(*out));
 	commands[cmd->verb](m, cmd, out);
 	check_return_to_user(m->sim.check, current);
-}
-
-void outcome_free(struct machine *m, struct outcome *out)
-{
-	arena_free(&m->sim.arena, out->data, out->room);
-	arena_free(&m->sim.arena, out->extents, out->room);
-	out->data = NULL;
-	out->extents = NULL;
 }

@@ -98,6 +98,9 @@ struct mm *machine_mm(struct machine *m, const char *name);
  */
 void machine_command(struct machine *m, const struct cmd *cmd, struct outcome *out);
 
+/** outcome_fail() - a command makes no sense here: say why, and what would */
+__printf(2, 3) void outcome_fail(struct outcome *out, const char *fmt, ...);
+
 /** outcome_free() - drop what an outcome holds */
 void outcome_free(struct machine *m, struct outcome *out);
 

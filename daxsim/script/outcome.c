@@ -1,11 +1,31 @@
 // SPDX-License-Identifier: MIT
-/* Comparing what a command came to with what its scenario asks for, and saying both. */
+/*
+ * What a command came to: comparing that with what its scenario asks for, saying both, and why a
+ * command makes no sense.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "daxsim/script/machine.h"
+
+void outcome_fail(struct outcome *out, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(out->error, sizeof(out->error), fmt, args);
+	va_end(args);
+}
+
+void outcome_free(struct machine *m, struct outcome *out)
+{
+	arena_free(&m->sim.arena, out->data, out->room);
+	arena_free(&m->sim.arena, out->extents, out->room);
+	out->data = NULL;
+	out->extents = NULL;
+}
 
 static bool bytes_match(const struct value *v, const struct cmd *cmd, const struct outcome *out)
 {
