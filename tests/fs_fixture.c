@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daxsim/kernel/memory.h"
+#include "daxsim/kernel/uaccess.h"
 
 static void note(void *data, enum invariant inv, const char *text)
 {

@@ -8,8 +8,8 @@
 
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/inode.h"
-#include "daxsim/kernel/memory.h"
 #include "daxsim/kernel/mm.h"
+#include "daxsim/kernel/uaccess.h"
 #include "daxsim/sim/sim.h"
 #include "daxsim/sim/state.h"
 

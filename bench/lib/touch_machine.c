@@ -11,7 +11,7 @@
 #include "bench/lib/samples.h"
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/inode.h"
-#include "daxsim/kernel/memory.h"
+#include "daxsim/kernel/uaccess.h"
 
 #define FILES 8		/* that must fit on the device: the null file system makes so many slots */
 

@@ -9,7 +9,7 @@
 #include "daxsim/kernel/buffered.h"
 #include "daxsim/kernel/file.h"
 #include "daxsim/kernel/inode.h"
-#include "daxsim/kernel/memory.h"
+#include "daxsim/kernel/uaccess.h"
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/media.h"
 #include "daxsim/sim/sim.h"

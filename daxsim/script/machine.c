@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "daxsim/kernel/inode.h"
-#include "daxsim/kernel/memory.h"
+#include "daxsim/kernel/uaccess.h"
 #include "daxsim/script/names.h"
 #include "daxsim/sim/check.h"
 
