@@ -11,7 +11,9 @@ struct pmem_undo {
 	struct kept {
 		u8 *bytes;		/* as remembered; NULL: never changed since */
 		bool changed;		/* since the last roll-back; then it is on the list */
+		u64 version;		/* equal ones have equal bytes; 0: as remembered */
 	} *blocks;			/* by block; address space only, until one changes */
+	u64 versions;			/* so many were there, ever */
 	block_t *changed;		/* the list */
 	size_t nr_changed;
 	u8 *pool;			/* where kept bytes are, one page after the other */
@@ -47,6 +49,7 @@ void pmem_undo_note(struct pmem *dev, block_t block)
 	struct pmem_undo *u = dev->undo;
 	struct kept *k = &u->blocks[block];
 
+	k->version = ++u->versions;
 	if (k->changed)
 		return;
 	k->changed = true;
@@ -66,35 +69,52 @@ void pmem_undo_rollback(struct pmem *dev)
 
 		memcpy(pmem_block(dev, u->changed[i]), k->bytes, PAGE_SIZE);
 		k->changed = false;
+		k->version = 0;
 	}
 	u->nr_changed = 0;
 }
 
-/* Saved are their number and theirs, then their bytes. */
+/* What is saved: how many blocks, which, then their bytes. */
+struct saved_block {
+	block_t block;
+	u64 version;
+};
+
 size_t pmem_undo_size(const struct pmem *dev)
 {
 	size_t nr = dev->undo->nr_changed;
 
-	return sizeof(nr) + nr * (sizeof(block_t) + PAGE_SIZE);
+	return sizeof(nr) + nr * (sizeof(struct saved_block) + PAGE_SIZE);
 }
 
 void pmem_undo_save(const struct pmem *dev, void *to)
 {
 	const struct pmem_undo *u = dev->undo;
 	size_t nr = u->nr_changed;
-	u8 *bytes;
+	struct saved_block *blocks = to + sizeof(nr);
+	u8 *bytes = (u8 *)(blocks + nr);
 
 	memcpy(to, &nr, sizeof(nr));
-	memcpy(to + sizeof(nr), u->changed, nr * sizeof(block_t));
-	bytes = to + sizeof(nr) + nr * sizeof(block_t);
-	for (size_t i = 0; i < nr; i++, bytes += PAGE_SIZE)
+	for (size_t i = 0; i < nr; i++, bytes += PAGE_SIZE) {
+		blocks[i] = (struct saved_block){ u->changed[i], u->blocks[u->changed[i]].version };
 		memcpy(bytes, pmem_block(dev, u->changed[i]), PAGE_SIZE);
+	}
+}
+
+/* Most blocks are what they were: states that are saved have much in common. */
+static void put_back(struct pmem *dev, block_t block, const u8 *bytes, u64 version)
+{
+	struct kept *k = &dev->undo->blocks[block];
+
+	if (k->version != version)
+		memcpy(pmem_block(dev, block), bytes, PAGE_SIZE);
+	k->version = version;
 }
 
 void pmem_undo_load(struct pmem *dev, const void *from)
 {
 	struct pmem_undo *u = dev->undo;
-	const block_t *blocks = from + sizeof(size_t);
+	const struct saved_block *blocks = from + sizeof(size_t);
 	const u8 *bytes;
 	size_t nr;
 
@@ -103,16 +123,17 @@ void pmem_undo_load(struct pmem *dev, const void *from)
 	for (size_t i = 0; i < u->nr_changed; i++)
 		u->blocks[u->changed[i]].changed = false;
 	for (size_t i = 0; i < nr; i++, bytes += PAGE_SIZE) {
-		memcpy(pmem_block(dev, blocks[i]), bytes, PAGE_SIZE);
-		u->blocks[blocks[i]].changed = true;
+		put_back(dev, blocks[i].block, bytes, blocks[i].version);
+		u->blocks[blocks[i].block].changed = true;
 	}
 	for (size_t i = 0; i < u->nr_changed; i++) {
 		const struct kept *k = &u->blocks[u->changed[i]];
 
 		if (!k->changed)
-			memcpy(pmem_block(dev, u->changed[i]), k->bytes, PAGE_SIZE);
+			put_back(dev, u->changed[i], k->bytes, 0);
 	}
-	memcpy(u->changed, blocks, nr * sizeof(block_t));
+	for (size_t i = 0; i < nr; i++)
+		u->changed[i] = blocks[i].block;
 	u->nr_changed = nr;
 }
 

@@ -37,7 +37,7 @@ size_t iter_put(struct iov_iter *to, struct super_block *sb, u8 *buf, size_t n)
 
 	if (to->user)
 		good = copy_user(to->uaddr, buf, good, true);
-	else if (to->kbuf)
+	else if (to->kbuf && to->kbuf != buf)
 		memcpy(to->kbuf, buf, good);
 	if (to->kbuf)
 		to->kbuf += good;
@@ -135,7 +135,7 @@ static size_t dax_io_move(struct dax_io *io, size_t n)
 	struct check *check = sb->sim->check;
 	sector_t iblock = io->pos >> PAGE_SHIFT;
 	u64 first = io->pos & ~PAGE_MASK;
-	u8 bounce[PAGE_SIZE];
+	u8 bounce[PAGE_SIZE], *to = io->iter->kbuf ? io->iter->kbuf : bounce;
 
 	if (io->write) {
 		n = iter_get(io->iter, sb, bounce, n);
@@ -149,14 +149,14 @@ static size_t dax_io_move(struct dax_io *io, size_t n)
 	}
 	if (io->addr) {
 		point(P_copy_to_iter, P_READ, obj(OBJ_BLOCK, 0, block_at(io)));
-		media_copy(bounce, io->addr + first, n);
-		check_block_read(check, io->inode, iblock, block_at(io), first, bounce, n);
+		media_copy(to, io->addr + first, n);
+		check_block_read(check, io->inode, iblock, block_at(io), first, to, n);
 	} else {
 		point(P_iov_iter_zero, P_READ, obj(OBJ_EXTENT, io->inode->i_ino, iblock));
-		memset(bounce, 0, n);
+		memset(to, 0, n);
 		check_hole_read(check, io->inode, iblock, first, n);
 	}
-	return iter_put(io->iter, sb, bounce, n);
+	return iter_put(io->iter, sb, to, n);
 }
 
 /*

@@ -57,6 +57,7 @@ struct explorer {
 	struct task *helper;		/* runs setup and final commands */
 	const struct cmd *helper_cmds;
 
+	u32 calm;			/* enum obj_type, bit each: accesses that matter to nobody else */
 	bool apart;			/* each access is an event, with none that joins it */
 
 	/* The execution at hand. */

@@ -171,14 +171,31 @@ static void advance(struct explorer *x, struct walker *w)
 	}
 }
 
+/* What one session does with these is nobody else's business, unless some session calls such a verb. */
+static u32 calm_objects(const struct scenario *s)
+{
+	static const u64 remap = BIT(VERB_MMAP) | BIT(VERB_MUNMAP) | BIT(VERB_MPROTECT) | BIT(VERB_MREMAP);
+	static const struct {
+		enum obj_type type;
+		u64 verbs;
+	} stirred[] = {
+		{ OBJ_MTIME, BIT(VERB_STAT) },
+		{ OBJ_MMAP, remap },
+		{ OBJ_I_MMAP, remap },
+	};
+	u32 calm = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(stirred); i++)
+		calm |= (u32)!(s->verbs & stirred[i].verbs) << stirred[i].type;
+	return calm;
+}
+
 /* What the watchers look at belongs to the event that makes them look. */
 static void note_access(void *data, enum point_kind kind, u64 object)
 {
 	struct explorer *x = data;
 
-	if (obj_type(object) == OBJ_MTIME && !x->s->stats)
-		return;
-	if (x->doing)
+	if (x->doing && !(x->calm >> obj_type(object) & 1))
 		explore_add(&x->event, object, kind == P_WRITE ? EXPLORE_WRITE : EXPLORE_READ);
 }
 
@@ -361,6 +378,7 @@ bool walk_set_up(struct explorer *x)
 	}
 	if (!x->helper)
 		return false;
+	x->calm = calm_objects(x->s);
 	x->m.sim.sched.hold_data = x;
 	x->judging = true;
 	if (!walk_helper(x, x->s->setup) || !x->matched)

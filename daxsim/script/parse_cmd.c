@@ -326,7 +326,8 @@ struct cmd *parse_cmd(struct parser *p)
 		parse_arg(p, c, signatures[verb][i]);
 	c->text = fold(p, start);
 	note_variables(p, c);
-	p->s->stats |= p->session && verb == VERB_STAT;
+	if (p->session)
+		p->s->verbs |= BIT(verb);
 	parse_result(p, c);
 	if (!at_end(p))
 		fail_expected(p, c->result ? "'or' or the end of the command" :

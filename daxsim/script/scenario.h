@@ -256,7 +256,7 @@ struct scenario {
 	struct cmd *setup;
 	struct session *sessions;
 	u32 nr_sessions;
-	bool stats;		/* a session calls stat: what only that shows matters to the others */
+	u64 verbs;		/* bit per verb that a session uses */
 	struct schedule *schedules;	/* none: the sessions run one after the other */
 	struct explore_request explore;
 	struct final *finals;

@@ -5,9 +5,9 @@
  */
 #include "daxsim/sim/explorer.h"
 
-/* Saving costs as much as repeating some ten steps. */
-#define LONG_REPLAY 16
-#define SHORT_REPLAY 4
+/* Saving costs as much as repeating some four steps. */
+#define LONG_REPLAY 8
+#define SHORT_REPLAY 2
 
 static bool same_event(const struct explore_event *a, const struct explore_event *b)
 {
