@@ -14,6 +14,12 @@
 #include "daxsim/sim/ahead.h"
 #include "daxsim/sim/explorer.h"
 
+/* What a thread did that was tried, and would do again. */
+struct sleeper {
+	struct explore_event event;
+	u64 marks;
+};
+
 /* Who goes on at one depth. Threads are bits. */
 struct choice {
 	u32 enabled;
@@ -21,13 +27,13 @@ struct choice {
 	u32 sleep;	/* those that need not be: what they lead to has been explored */
 	u8 thread;	/* the one that is being tried */
 	u64 begun;	/* executions before it */
-	const struct explore_event *asleep[EXPLORE_THREADS];	/* what sleepers would do */
+	const struct sleeper *asleep[EXPLORE_THREADS];
 };
 
 struct dpor {
 	struct explorer *x;
 	struct choice *choices;	/* by depth */
-	struct explore_event (*tried)[EXPLORE_THREADS];	/* by depth: what they did that were tried */
+	struct sleeper (*tried)[EXPLORE_THREADS];	/* by depth */
 	u32 *races;
 	u32 base;		/* choices below this depth are another process's */
 	struct ahead ahead;
@@ -274,12 +280,13 @@ static bool taken(void *ctx, const struct explore_event *event)
 		.thread = c->thread, .event = event, .depth = x->depth, .last = x->last[c->thread],
 	};
 	u32 nr = explorer_push(x, c->thread, event, d->races);
+	u64 marks = x->steps[late.depth].marks;
 
 	next->sleep = 0;
 	for (u32 left = c->sleep; left; left &= left - 1) {
 		unsigned int q = __builtin_ctz(left);
 
-		if (explore_dependent(c->asleep[q], event))
+		if (c->asleep[q]->marks & marks && explore_dependent(&c->asleep[q]->event, event))
 			continue;
 		next->sleep |= 1U << q;
 		next->asleep[q] = c->asleep[q];
@@ -338,9 +345,9 @@ static void extend(struct dpor *d)
 static void retire(struct dpor *d, u32 depth, const struct explore_event *event)
 {
 	struct choice *c = &d->choices[depth];
-	struct explore_event *tried = &d->tried[depth][c->thread];
+	struct sleeper *tried = &d->tried[depth][c->thread];
 
-	*tried = *event;
+	*tried = (struct sleeper){ *event, event_marks(event) };
 	c->sleep |= 1U << c->thread;
 	c->asleep[c->thread] = tried;
 }

@@ -17,6 +17,7 @@ struct step_taken {
 	s16 index;		/* of the event in its thread, from 1 */
 	u16 preemptions;	/* up to here */
 	u32 before;		/* 1 + depth of its thread's step before; 0: none */
+	u64 marks;		/* of the event, as by event_marks() */
 	struct vclock clock;	/* events of each thread that happen before or are this one */
 };
 
@@ -189,6 +190,9 @@ u32 happens_after(const struct explorer *x, unsigned int thread, const struct ex
 /*
  * history.c: finding steps on the stack without looking at all of them.
  */
+
+/** event_marks() - bits of which two events have none in common unless they may depend on each other */
+u64 event_marks(const struct explore_event *e);
 
 /** history_push() - enter the step at depth x->depth, its event and thread filled in */
 void history_push(struct explorer *x);

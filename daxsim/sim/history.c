@@ -37,43 +37,55 @@ static u64 object_at(const struct explorer *x, u32 access)
 	return x->steps[depth_of(access)].event.object[nr_of(access)];
 }
 
-/* The latest access below @depth that is about a lock; NULL: none. */
-static const struct lock_link *last_use(const struct explorer *x, u64 lock, u32 depth)
+/* From @at on downwards, the latest access about a lock; 0: none. */
+static u32 latest_use(const struct explorer *x, u32 at, u64 lock)
 {
-	u32 at = x->lock_top[buckets(lock, EXPLORE_LOCK) / 2];
-
-	for (; at; at = x->lock_links[at].below)
-		if (depth_of(at) < depth && object_at(x, at) == lock)
-			return &x->lock_links[at];
-	return NULL;
+	while (at && object_at(x, at) != lock)
+		at = x->lock_links[at].below;
+	return at;
 }
 
-static void push_lock(struct explorer *x, const struct step_taken *s, u32 at, u32 pair)
+/* Enter an access about a lock, number @nr of the step on top of the stack. */
+static void push_lock(struct explorer *x, const struct step_taken *s, u32 nr, u32 pair)
 {
-	static const struct lock_link none;
-	const struct lock_link *last = last_use(x, object_at(x, at), UINT32_MAX);
-	struct lock_link now = last ? *last : none;
+	u32 at = (x->depth << STEP_SHIFT) + 1 + nr, *top = &x->lock_top[pair];
+	u32 last = latest_use(x, *top, s->event.object[nr]);
+	u16 exclusive = last ? x->lock_links[last].exclusive : 0;
+	u16 shared = last ? x->lock_links[last].shared : 0;
 	u16 bit = 1U << s->thread;
 
-	switch (s->event.kind[nr_of(at)]) {
+	switch (s->event.kind[nr]) {
 	case EXPLORE_LOCK:
-		now.exclusive |= bit;
+		exclusive |= bit;
 		break;
 	case EXPLORE_RLOCK:
-		now.shared |= bit;
+		shared |= bit;
 		break;
 	case EXPLORE_RUNLOCK:
-		now.exclusive &= ~bit;
-		now.shared &= ~bit;
+		exclusive &= ~bit;
+		shared &= ~bit;
 		break;
 	case EXPLORE_UNLOCK:
 		/* The thread that drops an exclusive lock need not be the one that took it. */
-		now.exclusive = now.shared = 0;
+		exclusive = shared = 0;
 		break;
 	}
-	now.below = x->lock_top[pair];
-	x->lock_links[at] = now;
-	x->lock_top[pair] = at;
+	x->lock_links[at] = (struct lock_link){ *top, exclusive, shared };
+	*top = at;
+}
+
+static u64 mark(u32 bucket)
+{
+	return bucket >= ANY_OBJECT ? ~0ULL : 1ULL << bucket / 2 % 64;
+}
+
+u64 event_marks(const struct explore_event *e)
+{
+	u64 marks = 0;
+
+	for (u32 i = 0; i < EXPLORE_ACCESSES && e->kind[i]; i++)
+		marks |= mark(buckets(e->object[i], e->kind[i]));
+	return marks;
 }
 
 void history_push(struct explorer *x)
@@ -82,14 +94,16 @@ void history_push(struct explorer *x)
 	const struct explore_event *e = &s->event;
 	u32 first = (x->depth << STEP_SHIFT) + 1, nr = 0;
 
+	s->marks = 0;
 	for (; nr < EXPLORE_ACCESSES && e->kind[nr]; nr++) {
 		u32 b = buckets(e->object[nr], e->kind[nr]) + shares[e->kind[nr]];
 		u32 *top = &x->top[b][s->thread];
 
+		s->marks |= mark(b);
 		x->links[first + nr] = (struct access_link){ *top, b, s->index };
 		*top = first + nr;
 		if (e->kind[nr] >= EXPLORE_LOCK)
-			push_lock(x, s, first + nr, b / 2);
+			push_lock(x, s, nr, b / 2);
 		x->threads[b] |= 1U << s->thread;
 	}
 	s->nr_accesses = nr;
@@ -224,22 +238,25 @@ s64 history_go_on(struct history_walk *w, const struct vclock *known, enum relat
 
 u32 history_holders(const struct explorer *x, const struct explore_event *e, u32 depth)
 {
-	const struct lock_link *last = last_use(x, e->object[0], depth);
+	u32 at = latest_use(x, x->lock_top[buckets(e->object[0], EXPLORE_LOCK) / 2], e->object[0]);
 
-	if (!last)
+	while (at && depth_of(at) >= depth)
+		at = latest_use(x, x->lock_links[at].below, e->object[0]);
+	if (!at)
 		return 0;
-	return last->exclusive | (e->kind[0] == EXPLORE_RLOCK ? 0 : last->shared);
+	return x->lock_links[at].exclusive |
+	       (e->kind[0] == EXPLORE_RLOCK ? 0 : x->lock_links[at].shared);
 }
 
 u32 history_taken(const struct explorer *x, u64 lock, unsigned int thread, u32 depth)
 {
-	u32 at = x->lock_top[buckets(lock, EXPLORE_LOCK) / 2];
+	u32 at = latest_use(x, x->lock_top[buckets(lock, EXPLORE_LOCK) / 2], lock);
 
-	for (;; at = x->lock_links[at].below) {
+	for (;; at = latest_use(x, x->lock_links[at].below, lock)) {
 		const struct step_taken *s = &x->steps[depth_of(at)];
 		u8 kind = s->event.kind[nr_of(at)];
 
-		if (depth_of(at) < depth && s->thread == thread && object_at(x, at) == lock &&
+		if (depth_of(at) < depth && s->thread == thread &&
 		    (kind == EXPLORE_LOCK || kind == EXPLORE_RLOCK))
 			return depth_of(at);
 	}
