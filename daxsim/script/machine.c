@@ -190,14 +190,6 @@ static void cmd_pwrite(struct machine *m, const struct cmd *cmd, struct outcome 
 	file_put(m, f);
 }
 
-static bool mapping_exists(struct machine *m, const char *name, struct outcome *out)
-{
-	if (!FIND(m, maps, nr_maps, name))
-		return false;
-	outcome_fail(out, "mapping %s exists already; munmap it or use another name", name);
-	return true;
-}
-
 static void map_file(struct machine *m, struct file *f, const struct cmd *cmd,
 		     struct outcome *out)
 {
@@ -205,35 +197,33 @@ static void map_file(struct machine *m, struct file *f, const struct cmd *cmd,
 		    (cmd->flags & CMD_PRIVATE ? 0 : VM_SHARED);
 	u64 nr_pages = DIV_ROUND_UP(cmd->len, PAGE_SIZE), addr;
 
+	const struct named_mapping *map;
+
 	use_name(cmd->mapping, P_READ);
-	if (mapping_exists(m, cmd->name, out))
+	map = FIND(m, maps, nr_maps, cmd->name);
+	if (map && map->nr_pages) {
+		outcome_fail(out, "mapping %s exists already; munmap it or use another name", cmd->name);
 		return;
+	}
 	out->ret = -EINVAL;
 	if (cmd->off & ~PAGE_MASK)
 		return;
 	out->ret = do_mmap(current->mm, f, cmd->name, cmd->off >> PAGE_SHIFT, nr_pages, flags,
 			   &addr);
-	if (out->ret)
-		return;
-	also_name(cmd->mapping, P_WRITE);
-	/* Others may have been faster. */
-	if (mapping_exists(m, cmd->name, out))
-		return;
-	if (m->nr_maps == MAX_NAMES)
-		outcome_fail(out, "more than %d mappings", MAX_NAMES);
-	else
-		m->maps[m->nr_maps++] =
-			(struct named_mapping){ cmd->name, current->mm, addr, nr_pages };
+	/* MAP_FAILED is an address, too. Others may have been faster. */
+	bind_mapping(m, cmd, out->ret ? 0 : addr, out->ret ? 0 : nr_pages, out);
 }
 
 static void cmd_mmap(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
 	struct open_file *f = file_of(m, cmd, cmd->name2, out);
 
-	if (!f)
-		return;
-	map_file(m, &f->file, cmd, out);
-	file_put(m, f);
+	if (f) {
+		map_file(m, &f->file, cmd, out);
+		file_put(m, f);
+	} else if (out->ret == -EBADF) {
+		bind_mapping(m, cmd, 0, 0, out);
+	}
 }
 
 static void cmd_munmap(struct machine *m, const struct cmd *cmd, struct outcome *out)

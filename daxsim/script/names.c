@@ -5,6 +5,8 @@
  */
 #include "daxsim/script/names.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "daxsim/kernel/inode.h"
@@ -56,7 +58,10 @@ struct open_file *file_of(struct machine *m, const struct cmd *cmd, const char *
 		f->open->users++;
 		return f->open;
 	}
-	outcome_fail(out, "file %s is not open here; create or open it first", name);
+	if (variable_shared(cmd->handle))
+		out->ret = -EBADF;	/* another session has closed it, or comes to open it too late */
+	else
+		outcome_fail(out, "file %s is not open here; create or open it first", name);
 	return NULL;
 }
 
@@ -115,6 +120,49 @@ void close_file(struct machine *m, const char *name)
 	drop_file(m, open);
 }
 
+/* What a call comes to with an address at which nothing is mapped, or never was. */
+static void use_stray_address(const struct cmd *cmd, struct outcome *out)
+{
+	switch (cmd->verb) {
+	case VERB_MREAD:
+	case VERB_MWRITE:
+		out->signal = SIGSEGV;
+		break;
+	case VERB_MUNMAP:
+		out->ret = -EINVAL;
+		break;
+	case VERB_MPROTECT:
+	case VERB_MSYNC:
+		out->ret = -ENOMEM;
+		break;
+	default:
+		out->ret = -EFAULT;
+		break;
+	}
+}
+
+void bind_mapping(struct machine *m, const struct cmd *cmd, u64 addr, u64 nr_pages,
+		  struct outcome *out)
+{
+	struct named_mapping *map;
+
+	also_name(cmd->mapping, P_WRITE);
+	map = FIND(m, maps, nr_maps, cmd->name);
+	if (map && map->nr_pages) {
+		if (nr_pages)
+			outcome_fail(out, "mapping %s exists already; munmap it or use another name",
+				     cmd->name);
+		return;
+	}
+	if (!map && m->nr_maps == MAX_NAMES) {
+		outcome_fail(out, "more than %d mappings", MAX_NAMES);
+		return;
+	}
+	if (!map)
+		map = &m->maps[m->nr_maps++];
+	*map = (struct named_mapping){ cmd->name, current->mm, addr, nr_pages };
+}
+
 struct named_mapping *mapping_of(struct machine *m, const struct cmd *cmd, const char *name,
 				 struct outcome *out)
 {
@@ -127,7 +175,9 @@ struct named_mapping *mapping_of(struct machine *m, const struct cmd *cmd, const
 		use_name(cmd->mapping, P_READ);
 	}
 	map = FIND(m, maps, nr_maps, name);
-	if (!map)
+	if (map ? !map->nr_pages : variable_shared(cmd->mapping))
+		use_stray_address(cmd, out);
+	else if (!map)
 		outcome_fail(out, "there is no mapping %s here; mmap it first", name);
 	else if (map->mm != current->mm)
 		outcome_fail(out,

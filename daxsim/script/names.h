@@ -55,6 +55,17 @@ void bind_file(struct machine *m, const struct cmd *cmd, const char *name, struc
 void close_file(struct machine *m, const char *name);
 
 /**
+ * bind_mapping() - make a name stand for a mapping that was made now, if it stands for none
+ * @m: the machine
+ * @cmd: the command that made it
+ * @addr: where
+ * @nr_pages: its length; 0 if it could not be made: the name stands for a stray address then
+ * @out: says so if the name is taken, or if there is no room
+ */
+void bind_mapping(struct machine *m, const struct cmd *cmd, u64 addr, u64 nr_pages,
+		  struct outcome *out);
+
+/**
  * mapping_of() - the mapping that a command works on
  * @m: the machine
  * @cmd: the command
