@@ -12,14 +12,15 @@ static bool past_eof(const struct inode *inode, pgoff_t pgoff)
 	return pgoff >= DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
 }
 
-static void check_past_eof(struct check *c, const struct vma *vma, u64 page)
+static void check_past_eof(struct check *c, const struct vma *vma, u64 page, bool in_truncate)
 {
 	const struct pte *pte = &vma->pte[page];
 
 	if (pte->kind != PTE_PFN && pte->kind != PTE_HOLE)
 		return;
+	/* Whether truncate is on its way already does not change what is looked at. */
 	also(P_READ, obj(OBJ_I_SIZE, vma->inode->i_ino, 0));
-	if (past_eof(vma->inode, vma->pgoff + page))
+	if (!in_truncate && past_eof(vma->inode, vma->pgoff + page))
 		check_report(c, INV_PTE_PAST_EOF,
 			     "page %llu of mapping %s is present, but %s ends at byte %lld",
 			     (ull)(vma->page_base + page), vma->name, vma->inode->name,
@@ -47,8 +48,7 @@ void check_pte(struct check *c, struct vma *vma, u64 page)
 		return;
 	check_points_home(c, vma, page);
 	/* While truncate is on its way, it may still come and remove the PTE. */
-	if (!vma->inode->i_in_truncate)
-		check_past_eof(c, vma, page);
+	check_past_eof(c, vma, page, vma->inode->i_in_truncate);
 }
 
 static void note_pte(const struct vma *vma, u64 page)
@@ -90,7 +90,7 @@ void check_mappings(struct check *c, struct inode *inode)
 		note_pte(vma, EXTENT_ALL);
 		for (u64 page = 0; page < vma->nr_pages; page++) {
 			check_points_home(c, vma, page);
-			check_past_eof(c, vma, page);
+			check_past_eof(c, vma, page, false);
 		}
 	}
 }
