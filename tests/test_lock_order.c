@@ -384,3 +384,33 @@ Test(lock_order, leaked_mutex)
 	verdict_free(&verdict);
 	scenario_free(s);
 }
+
+/* Truncate and fallocate wait for I/O in flight before or under the lock that faults share. */
+Test(lock_order, waiting_for_io)
+{
+	static const struct {
+		const char *fs;
+		bool under;
+	} cases[] = { { "ext2@4.7", false }, { "ext4@4.7", false }, { "xfs@4.7", true } };
+	static const struct mmu_ops *const mmus[] = { &soft_mmu };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct verdict verdict;
+		struct scenario *s;
+		char text[300];
+
+		snprintf(text, sizeof(text), "scenario io\nfs %s\nsetup { create f; pwrite f 0 16k }\n"
+			 "session a {\n\ttruncate f 12k; truncate f 16k\n"
+			 "\tfpunch f 4k 4k = ...; fzero f 0 4k = ...; fcollapse f 0 4k = ...\n}\n",
+			 cases[i].fs);
+		s = parse(text);
+		judge(s, s->variants, NULL, mmus, 1, NULL, &verdict);
+		cr_expect(verdict.ok, "%s", verdict.why);
+		cr_expect(saw(verdict.lockdeps[0], LOCK_I_MUTEX, LOCK_EXCLUSIVE, LOCK_DIO_WAIT,
+			      LOCK_EXCLUSIVE), "%s", cases[i].fs);
+		cr_expect_eq(saw(verdict.lockdeps[0], LOCK_I_MMAP_SEM, LOCK_EXCLUSIVE, LOCK_DIO_WAIT,
+				 LOCK_EXCLUSIVE), cases[i].under, "%s", cases[i].fs);
+		verdict_free(&verdict);
+		scenario_free(s);
+	}
+}

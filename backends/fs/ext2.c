@@ -193,8 +193,12 @@ static int ext2_setsize(struct inode *inode, s64 newsize)
 	err = dax_truncate_page(inode, newsize);
 	if (err)
 		return err;
+	/* Its name there is dax_sem. */
+	i_mmap_lock_write(inode);
 	truncate_setsize(inode, newsize);
-	return ext2_truncate_blocks(inode, newsize);
+	err = ext2_truncate_blocks(inode, newsize);
+	i_mmap_unlock_write(inode);
+	return err;
 }
 
 static void ext2_write_failed(struct inode *inode, s64 end)

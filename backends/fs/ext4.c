@@ -233,10 +233,14 @@ static int ext4_truncate(struct inode *inode)
 	return err ? err : err2;
 }
 
-/* ext4_setattr(): i_size in a handle of its own, then page tables, then blocks. */
+/*
+ * ext4_setattr(): i_size in a handle of its own, then page tables, then blocks. Only these two
+ * keep faults out; whoever reads or writes is waited for before, because a fault on his buffer
+ * takes the same lock.
+ */
 static int ext4_setsize(struct inode *inode, s64 newsize)
 {
-	bool grow = newsize > i_size(inode);
+	s64 oldsize = i_size(inode);
 	int err = ext4_trans_begin(inode);
 
 	if (err)
@@ -246,9 +250,13 @@ static int ext4_setsize(struct inode *inode, s64 newsize)
 	i_size_write(inode, newsize);
 	up_write(&inode->i_alloc);
 	ext4_trans_end(inode);
-	inode_dio_wait(inode);
+	if (newsize < oldsize)
+		inode_dio_wait(inode);
+	i_mmap_lock_write(inode);
 	truncate_pagecache(inode, newsize);
-	return grow ? 0 : ext4_truncate(inode);
+	err = newsize > oldsize ? 0 : ext4_truncate(inode);
+	i_mmap_unlock_write(inode);
+	return err;
 }
 
 static void ext4_write_failed(struct inode *inode, s64 end)
@@ -280,7 +288,7 @@ static int ext4_punch_hole(struct inode *inode, s64 start, s64 end)
 		return 0;
 	end = min_t(s64, end, (i_size(inode) + (s64)PAGE_SIZE - 1) & (s64)PAGE_MASK);
 	truncate_pagecache_range(inode, start, end - 1);
-	inode_dio_wait(inode);
+	falloc_dio_wait(inode);
 	err = ext4_trans_begin(inode);
 	if (err)
 		return err;
@@ -322,5 +330,6 @@ const struct fs_ops ext4_fs_ops = {
 	.trans_end = ext4_trans_end,
 	.fit_tree = ext4_fit_tree,
 	.punch_hole = ext4_punch_hole,
+	.waits_before_i_mmap_sem = true,
 	.sync = ext4_sync,
 };

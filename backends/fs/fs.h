@@ -36,7 +36,10 @@ struct fs_ops {
 	 */
 	int (*get_block)(struct inode *inode, sector_t iblock, struct buffer_head *bh, int create);
 
-	/* Change i_size, with all that it takes. i_mutex is held. Return: 0 or a negative errno. */
+	/*
+	 * Change i_size, with all that it takes, i_mmap_sem included where there is one. i_mutex is
+	 * held. Return: 0 or a negative errno.
+	 */
 	int (*setsize)(struct inode *inode, s64 newsize);
 
 	/* A write up to @end failed: give back what it did past i_size. i_mutex is held. */
@@ -69,6 +72,9 @@ struct fs_ops {
 
 	/* Beside i_mutex it has an IOLOCK: shared in read(2), which then needs no i_mutex. */
 	bool has_iolock;
+
+	/* fallocate(2) waits for I/O in flight before it takes i_mmap_sem, not under it. */
+	bool waits_before_i_mmap_sem;
 
 	/* Blocks past end of file are its own business: a fixed or preallocated layout. */
 	bool keeps_blocks_past_eof;

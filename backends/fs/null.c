@@ -71,11 +71,15 @@ static void null_evict_inode(struct inode *inode)
 static int null_setsize(struct inode *inode, s64 newsize)
 {
 	s64 oldsize = i_size(inode);
+	int err;
 
 	inode_dio_wait(inode);
+	i_mmap_lock_write(inode);
 	truncate_setsize(inode, newsize);
 	mark(P_truncate_blocks);
-	return null_zero(inode, newsize, page_align(oldsize));
+	err = null_zero(inode, newsize, page_align(oldsize));
+	i_mmap_unlock_write(inode);
+	return err;
 }
 
 static void null_write_failed(struct inode *inode, s64 end)

@@ -168,6 +168,17 @@ static int xfs_setattr_size(struct inode *inode, s64 newsize)
 	return grow ? 0 : xfs_truncate_blocks(inode);
 }
 
+/* xfs_vn_setattr(): MMAPLOCK comes with IOLOCK, so readers are waited for under it. */
+static int xfs_setsize(struct inode *inode, s64 newsize)
+{
+	int err;
+
+	i_mmap_lock_write(inode);
+	err = xfs_setattr_size(inode, newsize);
+	i_mmap_unlock_write(inode);
+	return err;
+}
+
 static void xfs_write_failed(struct inode *inode, s64 end)
 {
 	if (end <= i_size(inode))
@@ -212,7 +223,7 @@ const struct fs_ops xfs_fs_ops = {
 	.has_iolock = true,
 	.evict_inode = xfs_evict_inode,
 	.get_block = xfs_get_block,
-	.setsize = xfs_setattr_size,
+	.setsize = xfs_setsize,
 	.write_failed = xfs_write_failed,
 	.write_begin = xfs_zero_eof,
 	.write_end = xfs_write_end,

@@ -179,6 +179,17 @@ int falloc_zero_edges(struct inode *inode, s64 start, s64 end)
 	return err;
 }
 
+static bool waits_first(const struct inode *inode)
+{
+	return inode->i_sb->ops->waits_before_i_mmap_sem && has(inode->i_sb, I_MMAP_SEM);
+}
+
+void falloc_dio_wait(struct inode *inode)
+{
+	if (!waits_first(inode))
+		inode_dio_wait(inode);
+}
+
 /* What a failed fallocate left past i_size goes; what one with KEEP_SIZE put there stays. */
 static void give_back(struct inode *inode)
 {
@@ -196,7 +207,7 @@ static int preallocate(struct inode *inode, u32 mode, s64 start, s64 end)
 
 	if (zero) {
 		truncate_pagecache_range(inode, start, end - 1);
-		inode_dio_wait(inode);
+		falloc_dio_wait(inode);
 	}
 	/* XFS grows the file through its own setattr, which cleans up behind the old end. */
 	err = ops->write_begin && !(mode & FALLOC_FL_KEEP_SIZE) ? ops->write_begin(inode, end) : 0;
@@ -248,7 +259,7 @@ static int shift_range(struct inode *inode, u32 mode, s64 start, s64 len)
 	if (err)
 		return err;
 	truncate_pagecache(inode, start);
-	inode_dio_wait(inode);
+	falloc_dio_wait(inode);
 	err = ops->trans_begin(inode);
 	if (err)
 		return err;
@@ -275,6 +286,8 @@ int falloc_range(struct inode *inode, u32 mode, s64 start, s64 len)
 	if (err)
 		return err;
 	inode_lock(inode);
+	if (waits_first(inode))
+		inode_dio_wait(inode);
 	i_mmap_lock_write(inode);
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		err = inode->i_sb->ops->punch_hole(inode, start, start + len);

@@ -38,6 +38,14 @@ int falloc_range(struct inode *inode, u32 mode, s64 start, s64 len);
 int alloc_extent(struct inode *inode, u64 iblock, u64 want, bool unwritten, block_t *block,
 		 u64 *len);
 
+/**
+ * falloc_dio_wait() - wait for I/O in flight once page tables are cut
+ * @inode: the file
+ *
+ * Does nothing where falloc_range() has waited before it took i_mmap_sem.
+ */
+void falloc_dio_wait(struct inode *inode);
+
 /** falloc_remove() - free the blocks of [first, end). Return: 0 or -ENOMEM */
 int falloc_remove(struct inode *inode, u64 first, u64 end);
 

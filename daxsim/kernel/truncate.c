@@ -93,12 +93,10 @@ int do_truncate(struct file *file, s64 length)
 		return -EFBIG;
 	down_read(&inode->i_sb->s_writers);
 	inode_lock(inode);
-	i_mmap_lock_write(inode);
 	check_truncate_begins(check, inode);
 	file_update_time(inode);
 	err = inode->i_sb->ops->setsize(inode, length);
 	check_truncate_ends(check, inode);
-	i_mmap_unlock_write(inode);
 	inode_unlock(inode);
 	up_read(&inode->i_sb->s_writers);
 	return err;
