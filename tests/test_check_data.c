@@ -50,10 +50,16 @@ Test(check_data, load)
 	expect_silent(w);
 	load(w, vma, 8, 0x77);
 	expect_said(w, INV_STALE_DATA, "a load from page 4 of mapping m sees 0x77 at byte 8 of "
-		    "page 0 of f, which was never stored there");
+		    "page 0 of f, where the file holds 0x00");
 	load(w, vma, 2 * PAGE_SIZE + 7, 0x5a);
 	expect_said(w, INV_STALE_DATA, "a load from page 6 of mapping m sees 0x5a at byte 7 of "
-		    "page 2 of f, which was never stored there");
+		    "page 2 of f, where the file holds 0x00");
+
+	/* or was there, and no longer is */
+	check_block_zero(w->sim.check, w->f, 0, 5, 7, 1);
+	load(w, vma, 7, 0x5a);
+	expect_said(w, INV_STALE_DATA, "a load from page 4 of mapping m sees 0x5a at byte 7 of "
+		    "page 0 of f, where the file holds 0x00");
 
 	/* what a private page holds is the program's own affair */
 	set_pte(vma, 2, PTE_ANON, 0);
@@ -78,7 +84,7 @@ Test(check_data, load_at_an_offset)
 	bytes[3] = 1;
 	check_user_access(w->sim.check, vma, vma->start + 100, bytes, 4, false);
 	expect_said(w, INV_STALE_DATA, "a load from page 0 of mapping m sees 0x01 at byte 103 of "
-		    "page 2 of f, which was never stored there");
+		    "page 2 of f, where the file holds 0x00");
 	unwatch(w);
 }
 
@@ -98,7 +104,7 @@ Test(check_data, read)
 	expect_silent(w);
 	check_block_read(w->sim.check, w->f, 1, 6, 2, bytes + 2, 10);
 	expect_said(w, INV_STALE_DATA, "a read of block 6 sees 0x77 at byte 4 of page 1 of f, "
-		    "which was never stored there");
+		    "where the file holds 0x00");
 	unwatch(w);
 }
 
@@ -117,7 +123,7 @@ Test(check_data, reuse)
 	expect_silent(w);
 	check_block_read(w->sim.check, w->f, 0, 5, 0, &byte, 1);
 	expect_said(w, INV_STALE_DATA, "a read of block 5 sees 0x66 at byte 0 of page 0 of f, "
-		    "which was never stored there");
+		    "where the file holds 0x00");
 	byte = 0;
 	check_block_read(w->sim.check, w->f, 0, 5, 0, &byte, 1);
 	unwatch(w);
@@ -135,7 +141,7 @@ Test(check_data, store_through_a_stale_pte)
 	store(w, vma, 3, 0x5a);
 	check_block_read(w->sim.check, w->g, 0, 9, 3, &byte, 1);
 	expect_said(w, INV_STALE_DATA, "a read of block 9 sees 0x5a at byte 3 of page 0 of g, "
-		    "which was never stored there");
+		    "where the file holds 0x00");
 	byte = 0;
 	check_block_read(w->sim.check, w->f, 0, 5, 3, &byte, 1);
 	expect_silent(w);
@@ -205,7 +211,7 @@ Test(check_data, lost_at_rest)
 	media(w, 6)[7] = 1;
 	check_quiescent(w->sim.check);
 	expect_said(w, INV_STALE_DATA, "the device at rest sees 0x01 at byte 7 of page 1 of f, "
-		    "which was never stored there");
+		    "where the file holds 0x00");
 	unwatch(w);
 }
 

@@ -403,8 +403,8 @@ Test(verdict, mmu_that_lies)
 	liar.access = load_ones;
 	liar.resume = resume_with_ones;
 	expect_disagreement(&liar, "mread m 0 1 = 0x00", "! stale-data: a load from page 0 of "
-			    "mapping m sees 0x01 at byte 0 of page 0 of f, which was never stored "
-			    "there");
+			    "mapping m sees 0x01 at byte 0 of page 0 of f, where the file holds "
+			    "0x00");
 	liar.access = soft_mmu.access;
 	liar.resume = resume_with_sigbus;
 	expect_disagreement(&liar, "mread m 0 1 = 0x00", "mread m 0 1 = SIGBUS");

@@ -120,9 +120,10 @@ bool check_as_stored(struct check *c, const struct inode *inode, pgoff_t pgoff, 
 }
 
 /*
- * Somebody saw @data at @off of a page. A byte that nobody ever stored there
- * comes from another owner of the block; one that differs from what was stored
- * is another view if the device still has the right one, else a lost store.
+ * Somebody saw @data at @off of a page. A byte where the file holds zero comes
+ * from another owner of the block, or from before it was zeroed or cut off; one
+ * that differs from what was stored is another view if the device still has the
+ * right one, else a lost store.
  */
 void check_seen(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off,
 		       const u8 *data, u64 len, const char *how)
@@ -136,7 +137,7 @@ void check_seen(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off,
 	off += at;
 	if (!want)
 		check_report(c, INV_STALE_DATA,
-			     "%s sees 0x%02x at byte %llu of page %llu of %s, which was never stored there",
+			     "%s sees 0x%02x at byte %llu of page %llu of %s, where the file holds 0x00",
 			     how, got, (ull)(off), (ull)(pgoff), inode->name);
 	else if (media_byte(c, inode, pgoff, off, &media) && media == want)
 		check_report(c, INV_INCOHERENT,

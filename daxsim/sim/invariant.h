@@ -8,7 +8,8 @@
 #define INVARIANT_TABLE(I)                                                                         \
 	I(FOREIGN_WRITE, "foreign-write",                                                          \
 	  "the kernel zeroes or writes a block for a page that does not own it at that moment")    \
-	I(STALE_DATA, "stale-data", "a reader sees bytes of an earlier owner of the block")        \
+	I(STALE_DATA, "stale-data",                                                                \
+	  "a reader sees old bytes: of an earlier owner of the block, or gone from the file")      \
 	I(STALE_PTE, "stale-pte",                                                                  \
 	  "a present PTE points to a block that its file does not own at that page")               \
 	I(PTE_PAST_EOF, "pte-past-eof",                                                            \
