@@ -6,6 +6,7 @@
 #include "tests/scenario_run.h"
 
 #include "daxsim/script/explore_scenario.h"
+#include "daxsim/sim/lockdep.h"
 
 #define HEAD(fs)                                                                                   \
 	"scenario t\n"                                                                             \
@@ -287,5 +288,42 @@ Test(confirm, survey)
 	v.bugs = BIT(INV_STALE_PTE);
 	judge_as(t.s, &v, &how, &t.v);
 	cr_expect_str_eq(t.v.why, "expected bug stale-pte, but no interleaving showed it");
+	end_trial(&t);
+}
+
+static bool alone_shows_cycle(const struct trial *t, const struct schedule *schedule)
+{
+	struct lockdep *lockdep = lockdep_create();
+	struct execution x;
+	bool shows;
+
+	cr_assert_not_null(lockdep);
+	execute_lockdep(t->s, t->s->variants, schedule, &soft_mmu, lockdep, NULL, &x);
+	shows = x.findings[INV_LOCK_ORDER].seen;
+	execution_free(&x);
+	lockdep_destroy(lockdep);
+	return shows;
+}
+
+/* The order of locks adds up while it is explored, and each replay shows only its own. */
+Test(confirm, cycles_of_its_own)
+{
+	struct trial t = explore_in("scenario t\nfs ext4@v11 -p2 expect bug lock-leak, lock-order\n"
+				    "setup { create f; pwrite -S 0x11 f 0 4k; mmap p f 0 4k private }\n"
+				    "session a { mwrite p 0 8 0x5a = 8 or SIGBUS; mread p 0 8 = ... }\n"
+				    "session b { truncate f 0; truncate f 4k }\n", NULL, NULL);
+	unsigned int with = 0;
+
+	cr_expect(t.v.ok, "%s", t.v.why);
+	for (unsigned int i = 0; i < t.v.nr_schedules; i++) {
+		const struct execution *x = execution_of(&t, i);
+		bool shows = alone_shows_cycle(&t, t.v.schedules[i].schedule);
+
+		cr_expect_eq(x->findings[INV_LOCK_ORDER].seen, shows, "schedule %u", i);
+		with += shows;
+	}
+	cr_expect(with && with < t.v.nr_schedules, "%u of %u", with, t.v.nr_schedules);
+	cr_assert_not_null(t.v.lock_witness);
+	cr_expect(alone_shows_cycle(&t, t.v.lock_witness));
 	end_trial(&t);
 }

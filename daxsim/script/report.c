@@ -138,13 +138,21 @@ static void print_path(const char *path, FILE *to)
 
 void print_replay(const struct verdict *v, const struct schedule_verdict *sv, FILE *to)
 {
+	const struct execution *found = sv->found ? &sv->x[0] : NULL;
+
+	print_run(v, sv->schedule, found ? &found->trace : NULL, to);
+}
+
+void print_run(const struct verdict *v, const struct schedule *schedule, const struct trace *by_points,
+	       FILE *to)
+{
 	fprintf(to, "daxsim run --fs '%s'", v->variant->text);
-	if (sv->schedule) {
+	if (schedule) {
 		fprintf(to, " --schedule '");
-		if (sv->found)
-			trace_print_schedule(&sv->x[0].trace, to);
+		if (by_points)
+			trace_print_schedule(by_points, to);
 		else
-			schedule_print(sv->schedule, to);
+			schedule_print(schedule, to);
 		fputc('\'', to);
 	}
 	fputc(' ', to);

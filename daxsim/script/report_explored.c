@@ -127,6 +127,13 @@ static void print_lock_cycles(const struct verdict *v, FILE *to)
 	else
 		fprintf(to, "POTENTIAL: no deadlock in what was explored\n");
 	print_lines(x->lock_report, PREFIX "  ", to);
+	if (v->lock_witness) {
+		fputs(PREFIX "  replay: ", to);
+		print_run(v, v->lock_witness, NULL, to);
+		fputc('\n', to);
+	} else {
+		fputs(PREFIX "  no replay: it is made of what several executions do\n", to);
+	}
 }
 
 /* The results of an execution's sessions, in the order in which they came. */

@@ -98,14 +98,15 @@ struct verdict {
 	const struct mmu_ops *mmus[MAX_MMUS];
 	unsigned int nr_mmus;
 	/*
-	 * The order of locks adds up over the schedules. Each MMU has its own, so
-	 * that one schedule has the same trace in both.
+	 * The order of locks adds up over the schedules of the scenario. Each MMU has
+	 * its own, so that one schedule has the same trace in both.
 	 */
 	struct lockdep *lockdeps[MAX_MMUS];
 	struct schedule_verdict *schedules;
 	unsigned int nr_schedules;	/* those that were found come last */
 	unsigned int nr_found;
 	struct exploration *explored;	/* or NULL */
+	struct schedule *lock_witness;	/* shows a cycle of locks that exploration found; or NULL */
 	bool ok;
 	bool bad_input;
 	bool interrupted;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daxsim/script/explore_scenario.h"
+#include "daxsim/script/witness.h"
 #include "daxsim/sim/lockdep.h"
 
 typedef unsigned long long ull;	/* for printf */
@@ -168,21 +169,34 @@ static void judge_findings(struct verdict *v)
 	}
 }
 
+/* What a schedule comes to under validators of its own, or under those of the verdict. */
+static void run_in_mmus(struct verdict *v, struct schedule_verdict *sv, bool alone,
+			const volatile sig_atomic_t *interrupted)
+{
+	for (unsigned int i = 0; i < v->nr_mmus; i++) {
+		struct lockdep *own = alone ? lockdep_create() : NULL;
+		struct execution *x = &sv->x[i];
+
+		execute_lockdep(v->scenario, v->variant, sv->schedule, v->mmus[i],
+				alone ? own : v->lockdeps[i], interrupted, x);
+		lockdep_destroy(own);
+		v->interrupted |= x->interrupted;
+		v->bad_input |= x->bad_input;
+	}
+}
+
+/*
+ * Run a schedule. The order of locks adds up over those of the scenario; one that exploration
+ * found is run alone, and shows what it shows by itself.
+ */
 static struct schedule_verdict *run_one(struct verdict *v, const struct schedule *schedule,
-					const volatile sig_atomic_t *interrupted)
+					bool alone, const volatile sig_atomic_t *interrupted)
 {
 	struct schedule_verdict *sv = &v->schedules[v->nr_schedules];
 	int index = v->nr_schedules++;
 
 	sv->schedule = schedule;
-	for (unsigned int i = 0; i < v->nr_mmus; i++) {
-		struct execution *x = &sv->x[i];
-
-		execute_lockdep(v->scenario, v->variant, schedule, v->mmus[i], v->lockdeps[i],
-				interrupted, x);
-		v->interrupted |= x->interrupted;
-		v->bad_input |= x->bad_input;
-	}
+	run_in_mmus(v, sv, alone, interrupted);
 	/* What one MMU made up must not pass for a result of the scenario. */
 	if (!v->interrupted && !v->bad_input && v->nr_mmus == MAX_MMUS)
 		compare_mmus(v, sv);
@@ -228,7 +242,7 @@ static struct schedule_verdict *replay(struct verdict *v, const struct explore_f
 	schedule = finding_schedule(v->scenario, f);
 	if (!schedule)
 		return NULL;
-	sv = run_one(v, schedule, NULL);
+	sv = run_one(v, schedule, true, NULL);
 	sv->found = schedule;
 	sv->of = f;
 	v->nr_found++;
@@ -355,6 +369,8 @@ static void explore_variant(struct verdict *v, const struct explore_request *req
 	}
 	confirm_all(v);
 	judge_endless(v);
+	if (x->findings[INV_LOCK_ORDER].classes)
+		v->lock_witness = find_lock_witness(v);
 	for (u32 i = 0; i < x->nr_outcomes; i++) {
 		struct schedule_verdict *sv = replay(v, &x->outcomes[i].witness);
 
@@ -370,11 +386,11 @@ static void run_schedules(struct verdict *v, const struct judge_how *how, bool e
 	const struct schedule *sch = v->scenario->schedules;
 
 	if (how->only || (!sch && !explores)) {
-		run_one(v, how->only, how->interrupted);
+		run_one(v, how->only, false, how->interrupted);
 		return;
 	}
 	for (; sch && !how->no_schedules && !v->bad_input && !v->interrupted; sch = sch->next)
-		run_one(v, sch, how->interrupted);
+		run_one(v, sch, false, how->interrupted);
 }
 
 void judge_as(const struct scenario *s, const struct variant *v, const struct judge_how *how,
@@ -440,6 +456,7 @@ void verdict_free(struct verdict *verdict)
 	free(verdict->explored);
 	for (unsigned int i = 0; i < verdict->nr_mmus; i++)
 		lockdep_destroy(verdict->lockdeps[i]);
+	free(verdict->lock_witness);
 	free(verdict->schedules);
 	free(verdict->why);
 	memset(verdict, 0, sizeof(*verdict));
