@@ -84,7 +84,8 @@ Test(parse_input, command_line)
 		{ "a1 a3", "1:4: error: unknown step 'a3'; did you mean 'a1'?" },
 		{ "a2", "1:1: error: step 'a1' must come first: it stands before 'a2' in session "
 			"'a'" },
-		{ "a:1x", "1:3: error: expected a number from 1 to 4294967295, found '1x'" },
+		{ "a:1x", "1:3: error: expected a number from 1 to 4294967294, found '1x'" },
+		{ "a:ends", "1:3: error: expected a number from 1 to 4294967294, found 'ends'" },
 		{ "a1 }", "1:4: error: expected a step, or SESSION:COUNT, found '}'" },
 		{ "a1 [blocks on mmap_sem(x)]", "1:24: error: unknown file or process 'x'; known: "
 						"main" },

@@ -267,3 +267,20 @@ Test(replay, as_it_was_given)
 	}
 	scenario_free(s);
 }
+
+Test(replay, to_the_end)
+{
+	static const char two[] = "scenario t\nfs ext2@v11\nsetup { create f }\n"
+				  "session a { fsync f }\nsession b { fsync f }\n";
+	struct scenario *s = scenario_parse("t.scn", two, strlen(two), stderr);
+	struct schedule *schedule;
+	char *text;
+
+	cr_assert_not_null(s);
+	schedule = scenario_parse_schedule(s, "a:2 b:end a:end", stderr);
+	cr_assert_not_null(schedule);
+	text = counts(schedule);
+	cr_expect_str_eq(text, "a:2 b:end a:end");
+	free(text);
+	scenario_free(s);
+}

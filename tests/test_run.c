@@ -190,6 +190,19 @@ Test(run, count)
 	end_trial(&t);
 }
 
+Test(run, count_to_the_end)
+{
+	struct trial t;
+
+	run_text(&t, HEAD "session a { step one { pwrite f 0 4k } step two { fsync f } }\n"
+		 "session b { step other { truncate f 0 } }\n"
+		 "schedule { a:2 b:end a:end a:end }\n");
+	cr_expect(t.v.ok, "%s", t.v.why);
+	expect_story(&t, 0, "a: step one\na: held at lock i_mutex\nb: step other\nb: truncate f 0 = 0\n"
+		     "a: pwrite f 0 4k = 4096\na: step two\na: fsync f = 0\n");
+	end_trial(&t);
+}
+
 /* The same session after it had to wait for a lock. */
 Test(run, count_after_waiting)
 {

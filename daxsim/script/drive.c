@@ -35,7 +35,7 @@ bool run_must_hold(void *data, struct task *t, enum point_id id, enum point_kind
 			a = &r->actors[i];
 	if (t->nr_points >= MAX_POINTS) {
 		check_report(r->m.sim.check, INV_DEADLOCK,
-			     "%s%s passed %d points and does not end; it is in %s",
+			     "%s%s goes round and does not end: it has passed %d points, and is in %s",
 			     a ? "step " : "", a ? a->step->name : t->name, MAX_POINTS,
 			     point_table[id].name);
 		r->stop = true;

@@ -81,7 +81,7 @@ static void parse_blocks_on(struct parser *p, struct sched_entry *e)
 		fail_expected(p, "']'");
 }
 
-/* STEP [until POINT [N] [or end]] [blocks], STEP@POINT[#N] [blocks], or SESSION:COUNT */
+/* STEP [until POINT [N] [or end]] [blocks], STEP@POINT[#N] [blocks], SESSION:COUNT, or SESSION:end */
 static struct sched_entry *parse_entry(struct parser *p)
 {
 	struct parsed_entry *pe = parse_alloc(p, sizeof(*pe));
@@ -98,7 +98,9 @@ static struct sched_entry *parse_entry(struct parser *p)
 	pe->who = name_intern(p, word);
 	if (count) {
 		e->type = ENTRY_COUNT;
-		e->count = scan_count(p, behind(p, count), count, UINT32_MAX);
+		e->count = COUNT_TO_END;
+		if (strcmp(count, "end"))
+			e->count = scan_count(p, behind(p, count), count, COUNT_TO_END - 1);
 		advance(p);
 		return e;
 	}

@@ -6,6 +6,10 @@
 
 static void print_entry(const struct sched_entry *e, FILE *to)
 {
+	if (e->type == ENTRY_COUNT && e->count == COUNT_TO_END) {
+		fprintf(to, "%s:end", e->session->name);
+		return;
+	}
 	if (e->type == ENTRY_COUNT) {
 		fprintf(to, "%s:%llu", e->session->name, (unsigned long long)e->count);
 		return;

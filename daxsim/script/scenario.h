@@ -179,6 +179,8 @@ enum sched_entry_type {
 	ENTRY_COUNT,	/* let a session pass a number of points */
 };
 
+#define COUNT_TO_END UINT32_MAX	/* SESSION:end, all points of the step */
+
 struct sched_entry {
 	enum sched_entry_type type;
 	struct pos pos;
@@ -190,7 +192,7 @@ struct sched_entry {
 	int blocks_on;			/* enum lock_class that [blocks on ...] asserts, or -1 */
 	const char *blocks_of;		/* the file or process of that lock, or NULL */
 	struct session *session;	/* ENTRY_COUNT */
-	u64 count;
+	u64 count;			/* or COUNT_TO_END */
 	u64 course;			/* ENTRY_COUNT: what course_add() must say behind it; 0: anything */
 	struct sched_entry *next;
 };

@@ -244,6 +244,6 @@ void let_run_on(struct explorer *x, struct explore_finding *f)
 	if (!i || x->no_memory)
 		return;
 	f->chunks.nr = i;
-	f->chunks.at[i - 1].count = UINT32_MAX;
+	f->chunks.at[i - 1].count = COUNT_TO_END;
 	f->course[i - 1] = 0;
 }

@@ -23,7 +23,7 @@
 	I(CACHED_DATA, "cached-data", "a DAX file has data in the page cache")                     \
 	I(LOCK_LEAK, "lock-leak", "a session returns to user mode, or ends, holding a lock")       \
 	I(LOCK_ORDER, "lock-order", "the order in which lock classes are taken has a cycle")       \
-	I(DEADLOCK, "deadlock", "no session can go on")
+	I(DEADLOCK, "deadlock", "a session waits, or goes round, without end")
 
 enum invariant {
 #define INVARIANT_ENUM(id, name, what) INV_##id,
