@@ -1,2 +1,3 @@
 explore --mmu soft explore/leak.scn
 explore --mmu soft explore/hang.scn
+explore --mmu soft explore/cycle.scn
