@@ -29,6 +29,7 @@ static bool pass_on(const char *first, const char *mine, const char *theirs)
 	cr_expect_eq(memcmp(here->ld->seen, all->ld->seen, sizeof(all->ld->seen)), 0);
 	cr_expect_eq(memcmp(here->ld->waits, all->ld->waits, sizeof(all->ld->waits)), 0);
 	cr_expect_eq(memcmp(here->ld->reach, all->ld->reach, sizeof(all->ld->reach)), 0);
+	cr_expect_eq(memcmp(here->ld->shelters, all->ld->shelters, sizeof(all->ld->shelters)), 0);
 	cr_expect_str_eq(here->said, all->said);
 	/* Tasks are called after their place in a string, so witnesses are the same only of one. */
 	if (!*mine && !*first) {
@@ -51,6 +52,8 @@ Test(lock_news, are_learned)
 	cr_expect(pass_on("AB", "BC", "BC"));
 	cr_expect(pass_on("AB BA", "BC", "CD AD"));
 	cr_expect(pass_on("AB", "", ""));
+	cr_expect(pass_on("", "CAE", "CeA"));
+	cr_expect(pass_on("CAE", "ceB", "CeA"));
 }
 
 /* Neither knows the cycle that both together would close; or one has told of one. */
@@ -62,6 +65,8 @@ Test(lock_news, that_close_a_cycle_are_refused)
 	cr_expect(!pass_on("AB", "", "BA"));
 	cr_expect(!pass_on("AB", "BA", "CD"));
 	cr_expect(!pass_on("AB", "CC1", "CD"));
+	cr_expect(!pass_on("", "CAE", "eA"));
+	cr_expect(!pass_on("CAE", "", "eB"));
 }
 
 Test(lock_news, too_much)

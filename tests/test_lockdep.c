@@ -139,6 +139,30 @@ Test(lockdep, a_count_is_always_to_be_had)
 	bench_free(b);
 }
 
+/* Whoever counts holds what keeps the one who waits from getting there meanwhile. */
+Test(lockdep, a_count_that_is_sheltered)
+{
+	static const struct word_case cases[] = {
+		{ "CeA CAE", "" },
+		{ "ceA CAE", "" },
+		{ "CeA cAE", "" },
+		{ "CAE ceA", "" },
+		/* both can be there at a time */
+		{ "ceA cAE", "A -> E -> A" },
+		{ "eA CAE", "A -> E -> A" },
+		{ "CeA AE", "A -> E -> A" },
+		/* another file's mutex, or no mutex */
+		{ "C1eA C1AE", "A -> E -> A" },
+		{ "DeA DAE", "A -> E -> A" },
+		/* not everybody does, and that shows late */
+		{ "CeA CAE eA", "E -> A -> E" },
+		{ "CAE CeD eA", "E -> A -> E" },
+		{ "CeA CAE AE", "A -> E -> A" },
+	};
+
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
 /* Truth for the closure: Warshall's, and a cycle where the last edge leads back. */
 Test(lockdep, closure_of_random_edges)
 {
@@ -150,6 +174,8 @@ Test(lockdep, closure_of_random_edges)
 		bool reach[NR_LOCK_CLASSES][NR_LOCK_CLASSES] = { 0 };
 		struct lock locks[NR_LOCK_CLASSES];
 
+		/* None is sheltered. */
+		ld->counts = 0;
 		for (unsigned int c = 0; c < NR_LOCK_CLASSES; c++)
 			lock_init(&sim, &locks[c], c, "f");
 		for (int i = 0; i < 2 * NR_LOCK_CLASSES; i++) {

@@ -47,6 +47,7 @@ bool lock_news_write(struct lock_news *n, const struct lock_memory *m, const str
 		return false;
 	memcpy(n->told, ld->told, sizeof(n->told));
 	memcpy(n->waits, ld->waits, sizeof(n->waits));
+	memcpy(n->shelters, ld->shelters, sizeof(n->shelters));
 	STAILQ_FOREACH(e, &ld->edges, link) {
 		if (was_seen(m->seen, e->outer.class, e->outer.mode, e->inner.class, e->inner.mode))
 			continue;
@@ -97,15 +98,34 @@ static void learn_edge(const struct lock_news *n, u32 i, struct lockdep *ld)
 	};
 
 	ld->scenario = text_at(n, n->edges[i].scenario);
-	lockdep_acquire(ld, &t, &inner, u->mode);
+	lockdep_learn(ld, &t, &inner, u->mode);
+}
+
+/* What shelters a count in both. False if it does in one of them only. */
+static bool join_shelters(const struct lock_news *n, const struct lockdep *ld,
+			  struct lock_shelter *both)
+{
+	for (unsigned int c = 0; c < NR_LOCK_CLASSES; c++) {
+		const struct lock_shelter *mine = &ld->shelters[c], *theirs = &n->shelters[c];
+
+		for (unsigned int i = 0; i < 4; i++)
+			both[c].held[i / 2][i % 2] = mine->held[i / 2][i % 2] & theirs->held[i / 2][i % 2];
+		if (lock_sheltered(mine) != lock_sheltered(&both[c]) ||
+		    lock_sheltered(theirs) != lock_sheltered(&both[c]))
+			return false;
+	}
+	return true;
 }
 
 bool lock_news_learn(const struct lock_news *n, struct lockdep *ld)
 {
+	struct lock_shelter shelters[NR_LOCK_CLASSES];
 	const char *scenario = ld->scenario;
 
-	if (memcmp(n->told, ld->told, sizeof(n->told)) || closes_cycle(n->waits, ld))
+	if (memcmp(n->told, ld->told, sizeof(n->told)) || closes_cycle(n->waits, ld) ||
+	    !join_shelters(n, ld, shelters))
 		return false;
+	memcpy(ld->shelters, shelters, sizeof(ld->shelters));
 	for (u32 i = 0; i < n->nr; i++)
 		if (!was_seen(ld->seen, n->edges[i].outer.class, n->edges[i].outer.mode,
 			      n->edges[i].inner.class, n->edges[i].inner.mode))

@@ -21,6 +21,7 @@ struct lock_use_news {
 struct lock_news {
 	lock_matrix told;	/* from the beginning, and at the end */
 	lock_matrix waits;	/* at the end */
+	struct lock_shelter shelters[NR_LOCK_CLASSES];
 	u32 nr;
 	struct {
 		struct lock_use_news outer, inner;
@@ -55,7 +56,8 @@ bool lock_news_write(struct lock_news *n, const struct lock_memory *m, const str
  * @ld: a validator that knew as much when the other one began to learn, and perhaps more now
  *
  * It then knows as much as if it had seen itself what the other one saw.
- * Return: false, and nothing was learned, if a cycle was told of meanwhile, or would be closed.
+ * Return: false, and nothing was learned, if a cycle was told of meanwhile, or would be closed, or
+ * if both together need to wait where one of them does not.
  */
 bool lock_news_learn(const struct lock_news *n, struct lockdep *ld);
 

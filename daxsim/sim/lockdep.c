@@ -28,6 +28,7 @@ struct lockdep *lockdep_create(void)
 	}
 	STAILQ_INIT(&ld->edges);
 	ld->counts = lock_bit(LOCK_DIO_WAIT);
+	memset(ld->shelters, 0xff, sizeof(ld->shelters));
 	return ld;
 }
 
@@ -105,7 +106,8 @@ static void learn(struct lockdep *ld, const struct lock_edge *e)
 static bool can_wait(const struct lockdep *ld, const struct held_lock *held,
 		     const struct lock *lock, enum lock_mode mode)
 {
-	if (mode == LOCK_SHARED && ld->counts & lock_bit(lock->class))
+	if (ld->counts & lock_bit(lock->class) &&
+	    (mode == LOCK_SHARED || lock_sheltered(&ld->shelters[lock->class])))
 		return false;
 	if (held->lock->class != lock->class)
 		return true;
@@ -285,8 +287,48 @@ static void add_edge(struct lockdep *ld, const struct task *t, unsigned int i,
 		tell(ld, t, &now);
 }
 
+/* Who waits for a count may have to after all: so could they who did before. */
+static void expose(struct lockdep *ld, unsigned int class)
+{
+	for (unsigned int outer = 0; outer < NR_LOCK_CLASSES; outer++)
+		for (unsigned int m = 0; m <= LOCK_EXCLUSIVE; m++)
+			if (outer != class && ld->seen[lock_modes(m, LOCK_EXCLUSIVE)][outer] & lock_bit(class))
+				add_wait(ld, outer, class);
+}
+
+static void note_shelter(struct lockdep *ld, const struct task *t, const struct lock *lock,
+			 enum lock_mode mode)
+{
+	static const u32 of_a_file = 1U << LOCK_I_MUTEX | 1U << LOCK_IOLOCK;
+	struct lock_shelter *s = &ld->shelters[lock->class];
+	bool was = lock_sheltered(s);
+	u32 held[2] = { 0 };
+
+	for (unsigned int i = 0; i < t->nr_held; i++) {
+		const struct lock *l = t->held[i].lock;
+
+		if (l->of != lock->of || !(of_a_file >> l->class & 1))
+			continue;
+		held[LOCK_SHARED] |= 1U << l->class;
+		if (t->held[i].mode == LOCK_EXCLUSIVE)
+			held[LOCK_EXCLUSIVE] |= 1U << l->class;
+	}
+	s->held[mode][LOCK_SHARED] &= held[LOCK_SHARED];
+	s->held[mode][LOCK_EXCLUSIVE] &= held[LOCK_EXCLUSIVE];
+	if (was && !lock_sheltered(s))
+		expose(ld, lock->class);
+}
+
 void lockdep_acquire(struct lockdep *ld, const struct task *t, const struct lock *lock,
 		     enum lock_mode mode)
+{
+	if (ld->counts & lock_bit(lock->class))
+		note_shelter(ld, t, lock, mode);
+	lockdep_learn(ld, t, lock, mode);
+}
+
+void lockdep_learn(struct lockdep *ld, const struct task *t, const struct lock *lock,
+		   enum lock_mode mode)
 {
 	u32 *settled = &ld->settled[lock->class][mode];
 

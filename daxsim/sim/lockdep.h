@@ -17,7 +17,10 @@
  *   on it: only the validator sees it.
  * - Classes that merely count, such as I/O in flight, are always to be had
  *   shared. An edge that ends so is shown, and is part of no cycle; to wait
- *   until the count drops is an acquisition like any other.
+ *   until the count drops is an acquisition like any other, unless all who
+ *   count hold a lock of the same file that all who wait hold as well, one of
+ *   them exclusively: then nobody ever waits there, and it is no cycle either.
+ *   Linux's lockdep knows nothing of such counts.
  * - A class inside of itself is a cycle, even if the two locks differ, unless
  *   the class is nestable. Shared inside of shared is none (for rwsems lockdep
  *   reports that too). The same lock inside of itself always is one, unless
@@ -56,6 +59,14 @@ struct lock_edge {
 /* One bit for each pair of classes: the word is the outer one's, the bit the inner one's. */
 typedef u64 lock_matrix[NR_LOCK_CLASSES];
 
+/*
+ * Which locks of the same file everybody held who has counted or waited so far: by the mode
+ * in which he wanted the count, and by the least mode in which he held the lock.
+ */
+struct lock_shelter {
+	u32 held[2][2];		/* bit per class */
+};
+
 struct lockdep {
 	struct arena arena;			/* edges and their strings */
 	STAILQ_HEAD(, lock_edge) edges;		/* in the order in which they were first seen */
@@ -66,6 +77,7 @@ struct lockdep {
 	/* By inner class and mode, the outer ones, a bit each: edges that need no look until waits grows. */
 	u32 settled[NR_LOCK_CLASSES][2];
 	u64 counts;				/* classes that merely count; bit per class */
+	struct lock_shelter shelters[NR_LOCK_CLASSES];	/* of these */
 	u64 nestable;				/* classes that may be taken inside of themselves */
 	const char *scenario;			/* as lockdep_begin() was told */
 	FILE *report;				/* writes to text; NULL: nothing to report */
@@ -100,6 +112,21 @@ void lockdep_begin(struct lockdep *ld, const char *scenario);
  */
 void lockdep_acquire(struct lockdep *ld, const struct task *t, const struct lock *lock,
 		     enum lock_mode mode);
+
+/**
+ * lockdep_learn() - the same of a task that is only known by one of the locks it held
+ *
+ * What shelters a count is not looked at.
+ */
+void lockdep_learn(struct lockdep *ld, const struct task *t, const struct lock *lock,
+		   enum lock_mode mode);
+
+/** lock_sheltered() - whether nobody who waits for a count to drop ever has to */
+static inline bool lock_sheltered(const struct lock_shelter *s)
+{
+	return (s->held[LOCK_SHARED][LOCK_SHARED] & s->held[LOCK_EXCLUSIVE][LOCK_EXCLUSIVE]) |
+	       (s->held[LOCK_SHARED][LOCK_EXCLUSIVE] & s->held[LOCK_EXCLUSIVE][LOCK_SHARED]);
+}
 
 /** lockdep_take_report() - what was reported since lockdep_begin(), to be freed; NULL if nothing */
 char *lockdep_take_report(struct lockdep *ld);
