@@ -28,40 +28,48 @@ static _Noreturn void die(const char *what)
 }
 
 /*
- * The bare program: what truncate-vs-fault does to shared objects, by hand, as a
- * list of accesses for each of three threads. No kernel, no fibers, no invariants.
+ * The bare program: what truncate-vs-fault does to shared objects, by hand, as a list of
+ * events for each of three threads: an access, with the taking of its lock before it and
+ * the dropping of locks behind it. No kernel, no fibers, no invariants.
  */
-enum object { I_SIZE, EXTENT, PTE, FREE_LIST, BLOCK, MMAP_SEM, I_MMAP, ALLOC_F, I_MUTEX_F,
+enum object { NO_OBJECT, I_SIZE, EXTENT, PTE, FREE_LIST, BLOCK, MMAP_SEM, I_MMAP, ALLOC_F, I_MUTEX_F,
 	      ALLOC_G, I_MUTEX_G, HANDLES, FROZEN, EXTENT_G, I_SIZE_G, NR_OBJECTS };
 
-#define R(o) { { o + 1 }, { EXPLORE_READ } }
-#define W(o) { { o + 1 }, { EXPLORE_WRITE } }
-#define L(o) { { o + 1 }, { EXPLORE_LOCK } }
-#define RL(o) { { o + 1 }, { EXPLORE_RLOCK } }
-#define U(o) { { o + 1 }, { EXPLORE_UNLOCK } }
-#define RU(o) { { o + 1 }, { EXPLORE_RUNLOCK } }
+#define BARE_ACCESSES 5
+#define BARE_EVENTS 16
 
-static const struct explore_event fault_events[] = {
-	R(PTE), RL(FROZEN), RL(MMAP_SEM), R(PTE), R(I_SIZE), RL(ALLOC_F), R(EXTENT), RU(ALLOC_F),
-	RL(HANDLES), L(ALLOC_F), R(EXTENT), W(FREE_LIST), W(EXTENT), U(ALLOC_F), RU(HANDLES),
-	L(I_MMAP), R(I_SIZE), W(BLOCK), W(PTE), U(I_MMAP), RU(MMAP_SEM), RU(FROZEN), R(PTE),
-};
-static const struct explore_event trunc_events[] = {
-	RL(FROZEN), L(I_MUTEX_F), R(I_SIZE), W(I_SIZE), L(I_MMAP), W(PTE), U(I_MMAP), RL(HANDLES),
-	L(ALLOC_F), W(EXTENT), W(FREE_LIST), U(ALLOC_F), RU(HANDLES), U(I_MUTEX_F), RU(FROZEN),
-};
-static const struct explore_event reuse_events[] = {
-	RL(FROZEN), L(I_MUTEX_G), R(I_SIZE_G), RL(HANDLES), L(ALLOC_G), R(EXTENT_G), W(FREE_LIST),
-	W(EXTENT_G), U(ALLOC_G), W(BLOCK), W(I_SIZE_G), RU(HANDLES), U(I_MUTEX_G), RU(FROZEN),
+struct bare_event {
+	struct {
+		u8 object;		/* enum object */
+		u8 kind;		/* enum explore_kind */
+	} accesses[BARE_ACCESSES];
 };
 
-static const struct {
-	const struct explore_event *events;
-	u32 nr;
-} bare_code[] = {
-	{ fault_events, ARRAY_SIZE(fault_events) },
-	{ trunc_events, ARRAY_SIZE(trunc_events) },
-	{ reuse_events, ARRAY_SIZE(reuse_events) },
+#define R(o) { o, EXPLORE_READ }
+#define W(o) { o, EXPLORE_WRITE }
+#define L(o) { o, EXPLORE_LOCK }
+#define RL(o) { o, EXPLORE_RLOCK }
+#define U(o) { o, EXPLORE_UNLOCK }
+#define RU(o) { o, EXPLORE_RUNLOCK }
+
+static const struct bare_event bare_code[][BARE_EVENTS] = {
+	{	/* the fault */
+		{ { R(PTE) } }, { { RL(FROZEN) } }, { { RL(MMAP_SEM), R(PTE) } }, { { R(I_SIZE) } },
+		{ { RL(ALLOC_F), R(EXTENT), RU(ALLOC_F) } }, { { RL(HANDLES) } },
+		{ { L(ALLOC_F), R(EXTENT) } }, { { W(FREE_LIST) } },
+		{ { W(EXTENT), U(ALLOC_F), RU(HANDLES) } }, { { L(I_MMAP), R(I_SIZE) } },
+		{ { W(BLOCK) } }, { { W(PTE), U(I_MMAP), RU(MMAP_SEM), RU(FROZEN) } }, { { R(PTE) } },
+	},
+	{	/* truncate */
+		{ { RL(FROZEN) } }, { { L(I_MUTEX_F), R(I_SIZE) } }, { { W(I_SIZE) } },
+		{ { L(I_MMAP), W(PTE), U(I_MMAP) } }, { { RL(HANDLES) } }, { { L(ALLOC_F), W(EXTENT) } },
+		{ { W(FREE_LIST), U(ALLOC_F), RU(HANDLES), U(I_MUTEX_F), RU(FROZEN) } },
+	},
+	{	/* reuse */
+		{ { RL(FROZEN) } }, { { L(I_MUTEX_G), R(I_SIZE_G) } }, { { RL(HANDLES) } },
+		{ { L(ALLOC_G), R(EXTENT_G) } }, { { W(FREE_LIST) } }, { { W(EXTENT_G), U(ALLOC_G) } },
+		{ { W(BLOCK) } }, { { W(I_SIZE_G), RU(HANDLES), U(I_MUTEX_G), RU(FROZEN) } },
+	},
 };
 
 struct bare {
@@ -75,13 +83,13 @@ static void bare_reset(void *data)
 	memset(data, 0, sizeof(struct bare));
 }
 
-static bool bare_can(const struct bare *b, const struct explore_event *e)
+static bool bare_can(const struct bare *b, const struct bare_event *e)
 {
-	u32 o = e->object[0] - 1;
+	u8 object = e->accesses[0].object, kind = e->accesses[0].kind;
 
-	if (e->kind[0] == EXPLORE_RLOCK)
-		return !(b->writers >> o & 1);
-	return e->kind[0] != EXPLORE_LOCK || !(b->writers >> o & 1 || b->readers[o]);
+	if (kind == EXPLORE_RLOCK)
+		return !(b->writers >> object & 1);
+	return kind != EXPLORE_LOCK || !(b->writers >> object & 1 || b->readers[object]);
 }
 
 static u32 bare_enabled(void *data, u32 *unfinished)
@@ -90,10 +98,12 @@ static u32 bare_enabled(void *data, u32 *unfinished)
 	u32 can = 0, left = 0;
 
 	for (u32 t = 0; t < ARRAY_SIZE(bare_code); t++) {
-		if (b->at[t] == bare_code[t].nr)
+		const struct bare_event *e = &bare_code[t][b->at[t]];
+
+		if (!e->accesses[0].kind)
 			continue;
 		left |= 1U << t;
-		can |= (u32)bare_can(b, &bare_code[t].events[b->at[t]]) << t;
+		can |= (u32)bare_can(b, e) << t;
 	}
 	*unfinished = left;
 	return can;
@@ -102,20 +112,28 @@ static u32 bare_enabled(void *data, u32 *unfinished)
 static void bare_pending(void *data, unsigned int thread, struct explore_event *e)
 {
 	const struct bare *b = data;
+	const struct bare_event *next = &bare_code[thread][b->at[thread]];
 
-	*e = bare_code[thread].events[b->at[thread]];
+	*e = (struct explore_event){ 0 };
+	for (int i = 0; i < BARE_ACCESSES && next->accesses[i].kind; i++) {
+		e->object[i] = next->accesses[i].object;
+		e->kind[i] = next->accesses[i].kind;
+	}
 }
 
 static void bare_step(void *data, unsigned int thread, struct explore_event *e)
 {
 	struct bare *b = data;
-	u32 o;
 
-	*e = bare_code[thread].events[b->at[thread]++];
-	o = e->object[0] - 1;
-	b->writers |= (u32)(e->kind[0] == EXPLORE_LOCK) << o;
-	b->writers &= ~((u32)(e->kind[0] == EXPLORE_UNLOCK) << o);
-	b->readers[o] += (e->kind[0] == EXPLORE_RLOCK) - (e->kind[0] == EXPLORE_RUNLOCK);
+	bare_pending(data, thread, e);
+	b->at[thread]++;
+	for (int i = 0; i < BARE_ACCESSES && e->kind[i]; i++) {
+		u32 o = e->object[i];
+
+		b->writers |= (u32)(e->kind[i] == EXPLORE_LOCK) << o;
+		b->writers &= ~((u32)(e->kind[i] == EXPLORE_UNLOCK) << o);
+		b->readers[o] += (e->kind[i] == EXPLORE_RLOCK) - (e->kind[i] == EXPLORE_RUNLOCK);
+	}
 }
 
 #define START                                                                                      \
