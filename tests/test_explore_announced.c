@@ -260,3 +260,14 @@ Test(explore_announced, entries)
 
 	EXPECT_EXPLORED(races);
 }
+
+/* A page comes into the cache with its lock taken; who finds it there waits, and cannot come first. */
+Test(explore_announced, adopted_locks)
+{
+	static const char setup[] = "create f; truncate f 8k; mmap m f 0 8k shared";
+	const struct race races[] = {
+		{ "xfs@v10", setup, { "truncate f 4k", "mread m 4k 8", "mread m 4k 8" }, 0, 23 },
+	};
+
+	EXPECT_EXPLORED(races);
+}

@@ -176,10 +176,12 @@ void lock_disown(struct lock *lock)
 
 void lock_adopt(struct lock *lock)
 {
-	if (likely(current->deterministic))
+	if (likely(current->deterministic)) {
+		also(P_LOCK, lock->object);
 		lock->writer = current;
-	else
+	} else {
 		__atomic_fetch_or(&lock->live, LIVE_WRITER, __ATOMIC_ACQUIRE);
+	}
 	hold(current, lock, LOCK_EXCLUSIVE);
 }
 

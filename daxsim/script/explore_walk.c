@@ -196,7 +196,7 @@ static void note_access(void *data, enum point_kind kind, u64 object)
 	struct explorer *x = data;
 
 	if (x->doing && !(x->calm >> obj_type(object) & 1))
-		explore_add(&x->event, object, kind == P_WRITE ? EXPLORE_WRITE : EXPLORE_READ);
+		explore_add(&x->event, object, explore_kind(current, kind));
 }
 
 void walk_run(void *data, unsigned int thread, explore_done *done, void *ctx)

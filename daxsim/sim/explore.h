@@ -184,7 +184,7 @@ int explore(const struct explore_program *p, const struct explore_options *o,
  * explore_add() - one more access of an event; where there is no room, a coarser one
  * @e: the event; if it takes or drops a lock, that stays its first access
  * @object: any
- * @kind: EXPLORE_READ or EXPLORE_WRITE
+ * @kind: EXPLORE_READ or EXPLORE_WRITE; EXPLORE_LOCK if the event takes a lock that is free for sure
  */
 void explore_add(struct explore_event *e, u64 object, enum explore_kind kind);
 

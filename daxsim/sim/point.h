@@ -202,7 +202,7 @@ void sched_also(struct task *t, enum point_kind kind, u64 object);
 
 /**
  * also() - say what is accessed besides, before it is
- * @kind: P_READ or P_WRITE
+ * @kind: P_READ or P_WRITE; P_LOCK for a lock that nobody can be waiting for
  * @object: as for point()
  *
  * It counts as part of what the last point announced, and nobody can come in between. But once

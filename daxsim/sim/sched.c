@@ -82,6 +82,7 @@ void sched_also(struct task *t, enum point_kind kind, u64 object)
 {
 	const struct sched *sched = &t->sim->sched;
 
+	assert(!t->dropped || kind != P_LOCK);
 	if (t->dropped)
 		sched_point(t, P_also, kind, object);
 	else if (sched->note)
