@@ -311,7 +311,7 @@ Test(verdict, many_finals)
 		strcat(text, "final sometimes { stat f = size 0 }\n");
 	strcat(text, "final never { stat f = size 0 }\n");
 	run_text(&t, text);
-	cr_expect_str_eq(t.v.why, "t.scn:35: final never: 1 of 1 executions ended so");
+	cr_expect_str_eq(t.v.why, "t.scn:35: final never: 1 of 1 execution ended so");
 	end_trial(&t);
 	strcat(text, "final { stat f }\n");
 	cr_expect_null(scenario_parse("t.scn", text, strlen(text), NULL));

@@ -205,6 +205,16 @@ static void count_explored(struct report *rep, const struct verdict *v)
 	rep->sums.seconds += v->explored->seconds;
 }
 
+static void print_effort(const struct exploration *x, FILE *to)
+{
+	const struct explore_result *r = &x->result;
+
+	fprintf(to, "# explored %llu class%s in %llu execution%s (%llu cut short), %.0f a second\n",
+		(ull)r->classes, plural_es(r->classes), (ull)r->executions,
+		plural_s(r->executions), (ull)r->cut,
+		r->executions / max_t(double, x->seconds, 1e-9));
+}
+
 void report_verdict(struct report *rep, const struct verdict *v)
 {
 	unsigned int given = v->nr_schedules - v->nr_found;
@@ -226,7 +236,7 @@ void report_verdict(struct report *rep, const struct verdict *v)
 	fprintf(to, " (");
 	print_mmus(v, to);
 	if (given)
-		fprintf(to, ", %u schedule%s", given, given == 1 ? "" : "s");
+		fprintf(to, ", %u schedule%s", given, plural_s(given));
 	if (v->explored)
 		fprintf(to, ", %s%s", v->explored->result.guarantee[0] ?
 			v->explored->result.guarantee : "exploration cut short",
@@ -235,11 +245,7 @@ void report_verdict(struct report *rep, const struct verdict *v)
 	count_explored(rep, v);
 	if (rep->detail != REPORT_BRIEF || !v->ok) {
 		if (v->explored)
-			fprintf(to, "# explored %llu classes in %llu executions (%llu cut short), %.0f a second\n",
-				(ull)v->explored->result.classes, (ull)v->explored->result.executions,
-				(ull)v->explored->result.cut,
-				v->explored->result.executions /
-					max_t(double, v->explored->seconds, 1e-9));
+			print_effort(v->explored, to);
 		print_findings(rep, v);
 		if (v->explored)
 			print_explored(rep, v);
@@ -312,8 +318,9 @@ void report_end(struct report *rep, const char *why)
 	else
 		fprintf(rep->to, "1..%u\n", sums->passed + sums->failed);
 	if (sums->explored > 1)
-		fprintf(rep->to, "# explored %u variants: %llu classes in %llu executions, %llu findings (%.1f s)\n",
-			sums->explored, (ull)sums->classes, (ull)sums->executions,
-			(ull)sums->findings, sums->seconds);
+		fprintf(rep->to, "# explored %u variants: %llu class%s in %llu execution%s, %llu finding%s (%.1f s)\n",
+			sums->explored, (ull)sums->classes, plural_es(sums->classes),
+			(ull)sums->executions, plural_s(sums->executions), (ull)sums->findings,
+			plural_s(sums->findings), sums->seconds);
 	fprintf(rep->to, "%u passed, %u failed\n", sums->passed, sums->failed);
 }

@@ -24,7 +24,7 @@ static void print_schedule(const struct verdict *v, const struct schedule_verdic
 	trace_print_schedule(&sv->x[0].trace, to);
 	if (sv->finding)
 		fprintf(to, " (%u preemption%s)", sv->of->preemptions,
-			sv->of->preemptions == 1 ? "" : "s");
+			plural_s(sv->of->preemptions));
 	fputs("\n" PREFIX "  exactly: ", to);
 	schedule_print(sv->schedule, to);
 	if (on_real_page_tables(v))
@@ -52,7 +52,7 @@ static u64 print_shown(const struct report *rep, const struct verdict *v,
 		if (classes)
 			fprintf(to, " in %llu of %llu class%s", (ull)classes,
 				(ull)v->explored->result.classes,
-				v->explored->result.classes == 1 ? "" : "es");
+				plural_es(v->explored->result.classes));
 		if (f->session)
 			fprintf(to, ", session %s, step %s", f->session, f->step);
 		fprintf(to, ": %s\n", f->text);
@@ -72,9 +72,9 @@ static void print_against(const struct verdict *v, const struct schedule_verdict
 
 	for (const struct final *f = v->scenario->finals; f; f = f->next, index++)
 		if (sv->against >> index & 1)
-			fprintf(to, PREFIX "final of line %u broken in %llu of %llu classes%s%s\n",
+			fprintf(to, PREFIX "final of line %u broken in %llu of %llu class%s%s%s\n",
 				f->pos.line, (ull)v->explored->against[index].classes,
-				(ull)v->explored->result.classes,
+				(ull)v->explored->result.classes, plural_es(v->explored->result.classes),
 				f->mode == FINAL_ALWAYS && sv->x[0].final_note[0] ? ": " : "",
 				f->mode == FINAL_ALWAYS ? sv->x[0].final_note : "");
 }
@@ -119,8 +119,8 @@ static void print_lock_cycles(const struct verdict *v, FILE *to)
 		return;
 	fprintf(to, PREFIX "lock-order over all executions: %s\n" PREFIX "  ", f->text);
 	if (x->findings[INV_DEADLOCK].classes)
-		fprintf(to, "CONFIRMED: %llu classes deadlock\n",
-			(ull)x->findings[INV_DEADLOCK].classes);
+		fprintf(to, "CONFIRMED: %llu class%s\n", (ull)x->findings[INV_DEADLOCK].classes,
+			x->findings[INV_DEADLOCK].classes == 1 ? " deadlocks" : "es deadlock");
 	else if (x->result.complete)
 		fprintf(to, "not reachable here: none of %s deadlocks; an outer lock guards it, or it "
 			    "takes another session\n", x->result.guarantee);
@@ -159,12 +159,13 @@ static void print_outcomes(const struct verdict *v, FILE *to)
 			continue;
 		fprintf(to, PREFIX "outcome of %llu of %llu class%s: ", (ull)sv->outcome->classes,
 			(ull)v->explored->result.classes,
-			v->explored->result.classes == 1 ? "" : "es");
+			plural_es(v->explored->result.classes));
 		print_results(&sv->x[0].trace, to);
 		print_schedule(v, sv, to);
 	}
 	if (v->explored->other_outcomes)
-		fprintf(to, PREFIX "other outcomes of %llu classes\n", (ull)v->explored->other_outcomes);
+		fprintf(to, PREFIX "other outcomes of %llu class%s\n", (ull)v->explored->other_outcomes,
+			plural_es(v->explored->other_outcomes));
 }
 
 /*
@@ -213,8 +214,8 @@ void print_explored(const struct report *rep, const struct verdict *v)
 	print_lock_cycles(v, rep->to);
 	print_outcomes(v, rep->to);
 	if (x->endless.classes)
-		fprintf(rep->to, PREFIX "in %llu classes a session was stopped after %d accesses%s\n",
-			(ull)x->endless.classes, EXPLORE_MAX_EVENTS,
+		fprintf(rep->to, PREFIX "in %llu class%s a session was stopped after %d accesses%s\n",
+			(ull)x->endless.classes, plural_es(x->endless.classes), EXPLORE_MAX_EVENTS,
 			x->findings[INV_DEADLOCK].classes ? "" :
 			"; left to itself it ends, but what comes after that was not explored");
 	if (rep->detail == REPORT_FULL && x->result.classes)

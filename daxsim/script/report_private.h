@@ -6,6 +6,17 @@
 #include "daxsim/script/explore_scenario.h"
 #include "daxsim/script/report.h"
 
+/* What a word ends with behind a number. */
+static inline const char *plural_s(u64 n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static inline const char *plural_es(u64 n)
+{
+	return n == 1 ? "" : "es";
+}
+
 /** print_lines() - text of several lines, each after @prefix */
 void print_lines(const char *text, const char *prefix, FILE *to);
 

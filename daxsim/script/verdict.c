@@ -113,11 +113,13 @@ static void judge_finals(struct verdict *v)
 			fail(v, culprit, "%s:%u: final sometimes: no execution ended so",
 			     v->scenario->path, f->pos.line);
 		else if (f->mode == FINAL_NEVER && n && !excused)
-			fail(v, culprit, "%s:%u: final never: %llu of %llu executions ended so",
-			     v->scenario->path, f->pos.line, (ull)n, (ull)total);
+			fail(v, culprit, "%s:%u: final never: %llu of %llu execution%s ended so",
+			     v->scenario->path, f->pos.line, (ull)n, (ull)total,
+			     total == 1 ? "" : "s");
 		else if (f->mode == FINAL_ALWAYS && n < total && !excused)
-			fail(v, culprit, "%s:%u: final: %llu of %llu executions did not end so%s%s",
+			fail(v, culprit, "%s:%u: final: %llu of %llu execution%s did not end so%s%s",
 			     v->scenario->path, f->pos.line, (ull)(total - n), (ull)total,
+			     total == 1 ? "" : "s",
 			     culprit < 0 ? "" : ": ",
 			     culprit < 0 ? "" : v->schedules[culprit].x[0].final_note);
 	}
