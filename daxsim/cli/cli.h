@@ -48,6 +48,9 @@ struct variant *chosen_variants(struct scenario *s, const struct fs_choice *fs, 
 /** parse_jobs() - the argument of JOBS_OPTION, for an argp parser */
 unsigned int parse_jobs(const char *arg, struct argp_state *state);
 
+/** parse_budget() - the argument of --budget, for an argp parser */
+u64 parse_budget(const char *arg, struct argp_state *state);
+
 /**
  * parse_paths() - the files and folders behind the options, for an argp parser
  * @key: what argp asks about

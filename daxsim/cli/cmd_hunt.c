@@ -36,13 +36,10 @@ static const struct argp_option option_table[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct hunt_run *r = state->input;
-	char *end;
 
 	switch (key) {
 	case 'b':
-		r->limits.executions = strtoull(arg, &end, 10);
-		if (*end || !r->limits.executions)
-			argp_error(state, "--budget takes a number of executions, not '%s'", arg);
+		r->limits.executions = parse_budget(arg, state);
 		break;
 	case 'j':
 		r->nr_jobs = parse_jobs(arg, state);

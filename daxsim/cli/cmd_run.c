@@ -99,7 +99,6 @@ static const struct argp_option option_table[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
-	char *end;
 
 	switch (key) {
 	case 'm':
@@ -122,9 +121,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->outcomes = true;
 		break;
 	case 'b':
-		o->budget = strtoull(arg, &end, 10);
-		if (*end || !o->budget)
-			argp_error(state, "--budget takes a number of executions, not '%s'", arg);
+		o->budget = parse_budget(arg, state);
 		break;
 	case 'v':
 		o->verbose = true;
