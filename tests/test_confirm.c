@@ -239,6 +239,21 @@ Test(confirm, waiting_for_a_long_one)
 	end_trial(&t);
 }
 
+/* Whoever only counts his faults does so in his turn, not when others have theirs. */
+Test(confirm, steps_that_count_faults)
+{
+	struct mmu_ops twin = soft_mmu;
+	struct trial t = explore_in(HEAD("ext4@v11 expect bug leak-past-eof")
+				    "session fault { step a { faults } step b { faults }\n"
+				    "step store { mwrite m 4k 8 0x5a = 8 or SIGBUS } step c { faults } }\n"
+				    "session trunc { step d { faults } step shrink { truncate f 0 }\n"
+				    "step e { faults } }\n", &twin, NULL);
+
+	cr_expect(t.v.ok, "%s", t.v.why);
+	cr_expect_not(t.v.daxsim_bug);
+	end_trial(&t);
+}
+
 /* Who does not want to wait for the rest still wants to see what there is. */
 Test(confirm, interrupted)
 {

@@ -370,12 +370,15 @@ static void cmd_stat(struct machine *m, const struct cmd *cmd, struct outcome *o
 static void cmd_faults(struct machine *m, const struct cmd *cmd, struct outcome *out)
 {
 	const struct task *t = current;
-	const u64 now[MAX_FIELDS] = { t->min_flt, t->maj_flt, t->pgfault, t->pgmajfault };
+	const u64 *const now[MAX_FIELDS] = {
+		&t->min_flt, &t->maj_flt, &t->pgfault, &t->pgmajfault,
+	};
 
 	(void)cmd;
+	point(P_getrusage, P_READ, obj(OBJ_RUSAGE, t->id, 0));
 	for (int i = 0; i < MAX_FIELDS; i++) {
-		out->fields[i] = now[i] - m->counted[t->id][i];
-		m->counted[t->id][i] = now[i];
+		out->fields[i] = *now[i] - m->counted[t->id][i];
+		m->counted[t->id][i] = *now[i];
 	}
 }
 

@@ -93,6 +93,7 @@
 	P(sb_start_pagefault, "a write fault asks for freeze protection")                          \
 	P(freeze_super, "the file system is about to be frozen")                                   \
 	P(thaw_super, "the file system is about to be thawed")                                     \
+	P(getrusage, "a session's page faults are about to be counted")                            \
 	P(arm_injection, "a coming call is about to be made to fail")                              \
 	P(also, "one more thing is looked at or changed, after a lock was dropped")                \
 	P(lock, "a lock is about to be taken; a lock's own class name holds there too")            \
@@ -140,6 +141,7 @@ enum obj_type {
 	OBJ_I_MMAP,		/* inode: which mappings there are of it */
 	OBJ_JOURNAL,		/* the state of the running transaction */
 	OBJ_INJECT,		/* injected failures that are still to come */
+	OBJ_RUSAGE,		/* task: how many page faults it had */
 	OBJ_MODEL,		/* inode, page: the watchers' idea of what it holds */
 	OBJ_ENTRY,		/* inode, task: which entries there are, as far as it made them */
 	OBJ_META,		/* inode: its blocks of mapping metadata */
