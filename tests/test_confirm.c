@@ -6,6 +6,7 @@
 #include "tests/scenario_run.h"
 
 #include "daxsim/script/explore_scenario.h"
+#include "daxsim/script/replay.h"
 #include "daxsim/sim/lockdep.h"
 
 #define HEAD(fs)                                                                                   \
@@ -237,6 +238,45 @@ Test(confirm, waiting_for_a_long_one)
 	cr_expect_not_null(strstr(t.v.explored->findings[INV_DEADLOCK].text, "i_mmap_mutex(f)"));
 	cr_expect(t.v.ok, "%s", t.v.why);
 	end_trial(&t);
+}
+
+/* Who has to wait for ever before the first thing that he does takes part as well. */
+Test(confirm, waiting_from_the_start)
+{
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{ "setup { create f; pwrite f 0 4k }\n"
+		  "session a { step cut { truncate f 0 } }\nsession b { step freeze { freeze } }\n",
+		  "freeze cut" },
+		{ "setup { create f; pwrite f 0 4k; freeze }\nsession a { step cut { truncate f 0 } }\n",
+		  "cut" },
+		/* not from the start, but better so than held there for nothing */
+		{ "setup { create f; pwrite f 0 4k; mmap m f 0 4k shared }\n"
+		  "session a { step store { mwrite m 0 8 0x5a } }\n"
+		  "session b { step freeze { freeze } }\n", "freeze store" },
+	};
+	struct mmu_ops twin = soft_mmu;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[400], *words;
+		size_t size;
+		struct trial t;
+		FILE *to;
+
+		snprintf(text, sizeof(text), "scenario t\nfs ext4@v11 expect bug deadlock\n%s",
+			 cases[i].text);
+		t = explore_in(text, &twin, NULL);
+		cr_expect(t.v.ok, "%s", t.v.why);
+		cr_expect(t.v.schedules[0].finding);
+		to = open_memstream(&words, &size);
+		trace_print_schedule(&execution_of(&t, 0)->trace, to);
+		fclose(to);
+		cr_expect_str_eq(words, cases[i].words);
+		cr_expect_eq(t.v.schedules[0].of->preemptions, 0);
+		free(words);
+		end_trial(&t);
+	}
 }
 
 /* Whoever only counts his faults does so in his turn, not when others have theirs. */

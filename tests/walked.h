@@ -104,7 +104,7 @@ static inline bool walked_visit(void *ctx, const struct explore_run *run)
 	struct walked *w = ctx;
 
 	if (run->deadlock)
-		walk_stuck(&w->x, run->bounded);
+		walk_stuck(&w->x, ~0U, run->bounded);
 	else
 		check_quiescent(w->x.m.sim.check);
 	w->findings |= w->x.seen;

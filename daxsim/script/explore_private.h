@@ -99,11 +99,13 @@ bool walk_helper(struct explorer *x, const struct cmd *cmds);
 /**
  * walk_stuck() - report a deadlock of the sessions as they are, which all wait or have ended
  * @x: the explorer
+ * @who: sessions that want to go on, bit each; others count as ended
  * @stopped: or could go on, but are not let; whoever waits for these is not stuck
  *
+ * If there is one, x->chunks ends with all who wait, each for the lock that it does not get.
  * Return: whether there is one.
  */
-bool walk_stuck(struct explorer *x, bool stopped);
+bool walk_stuck(struct explorer *x, u32 who, bool stopped);
 
 /**
  * walk_finals() - run the commands of the final conditions that apply to the variant

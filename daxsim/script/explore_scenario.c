@@ -100,7 +100,7 @@ static void judge_end(struct explorer *x, const struct explore_run *run)
 static bool visit(void *ctx, const struct explore_run *run)
 {
 	struct explorer *x = ctx;
-	bool stuck = run->deadlock && walk_stuck(x, run->bounded);
+	bool stuck = run->deadlock && walk_stuck(x, ~0U, run->bounded);
 
 	if (!stuck && run->bounded)
 		keep(x, &x->out->endless, "", run);

@@ -387,16 +387,34 @@ bool walk_set_up(struct explorer *x)
 	return !snapshot_take(&x->snapshot, &x->m.sim);
 }
 
-bool walk_stuck(struct explorer *x, bool stopped)
+/*
+ * A schedule that ends so has to say who asks for a lock in vain: a session may do so before it
+ * was ever let go on. Who went on last comes first: it was not left.
+ */
+static void name_waiting(struct explorer *x, u32 waiting)
 {
-	u32 unfinished, can = walk_enabled(x, &unfinished);
+	u32 nr = x->s->nr_sessions, last = x->chunks.nr ? x->chunks.at[x->chunks.nr - 1].session : 0;
+
+	for (u32 i = last; i < last + nr; i++) {
+		struct walker *w = &x->walkers[i % nr];
+
+		if (!(waiting >> i % nr & 1))
+			continue;
+		w->passed++;
+		end_chunk(x, w, w->first_event);
+	}
+}
+
+bool walk_stuck(struct explorer *x, u32 who, bool stopped)
+{
+	u32 unfinished, waiting = ~walk_enabled(x, &unfinished) & unfinished & who;
 	bool stuck = !stopped;
 	char graph[200];
 
 	for (u32 i = 0; i < x->s->nr_sessions; i++) {
 		struct walker *w = &x->walkers[i];
 
-		if (!w->step || can >> i & 1)
+		if (!(waiting >> i & 1))
 			continue;
 		w->task->waiting = w->task->at_lock;
 		w->task->wait_mode = w->task->at_mode;
@@ -406,6 +424,7 @@ bool walk_stuck(struct explorer *x, bool stopped)
 		stuck |= sched_deadlocked(x->walkers[i].task);
 	if (!stuck)
 		return false;
+	name_waiting(x, waiting);
 	sched_wait_graph(&x->m.sim.sched, graph, sizeof(graph));
 	check_report(x->m.sim.check, INV_DEADLOCK, "%s", graph);
 	return true;

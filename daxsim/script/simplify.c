@@ -19,6 +19,12 @@ struct simplifier {
 	int goal;
 	struct chunks candidate;	/* to be tried */
 	u64 walked;			/* points passed so far */
+
+	/* The execution at hand. */
+	u32 asked[MAX_SESSIONS];	/* steps that the schedule asks a session for */
+	int last;			/* who went on last; -1: nobody */
+	u32 between;			/* who was left between two steps, bit each */
+	u32 preemptions;
 };
 
 static bool can_step(struct explorer *x, unsigned int session)
@@ -28,57 +34,125 @@ static bool can_step(struct explorer *x, unsigned int session)
 	return walk_enabled(x, &unfinished) >> session & 1;
 }
 
-/* Let a session pass @count points. Returns whether it could have gone on. */
-static bool walk_chunk(struct explorer *x, unsigned int session, u32 count)
+/* Let a session pass @count points, at most up to the end of its step. Returns how many it did. */
+static u32 walk_chunk(struct explorer *x, unsigned int session, u32 count)
 {
 	struct walker *w = &x->walkers[session];
+	const struct step *step = w->step;
 	struct explore_event e;
 	u32 from = w->total;
 
-	while (w->total - from < count && w->total < ENDLESS && can_step(x, session))
+	while (w->step == step && w->total - from < count && w->total < ENDLESS &&
+	       can_step(x, session))
 		walk_step(x, session, &e);
-	return can_step(x, session);
+	return w->total - from;
+}
+
+/* The same for a schedule that is tried. Who is left between two steps may stay where it is. */
+static void go_on(struct simplifier *s, int session, u32 count)
+{
+	const struct walker *w = &s->x->walkers[session];
+
+	if (w->step)
+		s->asked[session] = max_t(u32, s->asked[session], w->step->index + 1);
+	if (!can_step(s->x, session))
+		return;
+	if (s->last >= 0 && s->last != session && can_step(s->x, s->last)) {
+		if (s->x->walkers[s->last].first_event)
+			s->between |= 1U << s->last;
+		else
+			s->preemptions++;
+	}
+	s->preemptions += s->between >> session & 1;
+	s->between &= ~(1U << session);
+	s->last = session;
+	walk_chunk(s->x, session, count);
+}
+
+/* Whether a session is in a step that it is asked for. */
+static bool is_busy(const struct simplifier *s, int session)
+{
+	const struct walker *w = &s->x->walkers[session];
+
+	return w->step && w->step->index < s->asked[session];
+}
+
+/* At the end of a schedule: whoever can end his step, the one that went on last before others. */
+static int next_to_end(const struct simplifier *s)
+{
+	if (s->last >= 0 && is_busy(s, s->last) && can_step(s->x, s->last))
+		return s->last;
+	for (u32 i = 0; i < s->x->s->nr_sessions; i++)
+		if (is_busy(s, i) && can_step(s->x, i))
+			return i;
+	return -1;
+}
+
+/* Whether the finding has shown: nothing that comes after it is needed. */
+static bool has_shown(const struct simplifier *s)
+{
+	return s->goal == GOAL_RESULT ? s->x->mismatch[0] :
+	       s->goal < GOAL_RESULT && s->x->seen >> s->goal & 1;
 }
 
 /*
- * Run a schedule, and after it whoever took part to the end. Returns whether
- * all come to an end, or stop, and the finding shows; x->chunks then says how it went.
+ * Run a schedule as it is run from a scenario: who is in a step at its end goes on to the end of
+ * that. But what stands at the end is a matter of all steps. Returns whether all of them
+ * end, or wait, and the finding shows; x->chunks then says how it went up to there.
  */
-static bool shows(struct explorer *x, const struct chunks *c, int goal, u32 *preemptions)
+static bool shows(struct simplifier *s, const struct chunks *c)
 {
-	u32 part = goal < GOAL_FINAL ? 0 : (1U << x->s->nr_sessions) - 1, unfinished, finals;
-	bool went_on = true;
+	struct explorer *x = s->x;
+	u32 unfinished, finals, busy = 0;
+	int i;
 
 	walk_reset(x);
-	*preemptions = 0;
-	for (u32 i = 0; i < c->nr; i++) {
-		bool able = walk_chunk(x, c->at[i].session, c->at[i].count);
-
-		part |= 1U << c->at[i].session;
-		*preemptions += able && i + 1 < c->nr && c->at[i + 1].session != c->at[i].session;
+	for (u32 k = 0; k < x->s->nr_sessions; k++)
+		s->asked[k] = s->goal < GOAL_FINAL ? 0 : UINT32_MAX;
+	s->last = -1;
+	s->between = s->preemptions = 0;
+	for (u32 k = 0; k < c->nr && !has_shown(s); k++)
+		go_on(s, c->at[k].session, c->at[k].count);
+	while ((i = next_to_end(s)) >= 0 && (i == s->last || !has_shown(s))) {
+		go_on(s, i, UINT32_MAX);
+		if (x->walkers[i].total >= ENDLESS)
+			return false;
 	}
-	while (went_on) {
-		went_on = false;
-		for (u32 i = 0; i < x->s->nr_sessions; i++)
-			if (part >> i & 1 && can_step(x, i)) {
-				if (walk_chunk(x, i, UINT32_MAX))
-					return false;
-				went_on = true;
-			}
-	}
-	walk_enabled(x, &unfinished);
-	if (unfinished & part)
-		walk_stuck(x, false);
+	if (has_shown(s))
+		return true;
+	for (u32 k = 0; k < x->s->nr_sessions; k++)
+		busy |= (u32)is_busy(s, k) << k;
+	if (busy)
+		walk_stuck(x, busy, false);
 	else
 		check_quiescent(x->m.sim.check);
-	if (goal == GOAL_RESULT)
-		return x->mismatch[0];
-	if (goal < GOAL_FINAL)
-		return x->seen >> goal & 1;
+	if (s->goal < GOAL_FINAL)
+		return has_shown(s);
 	x->judging = false;
-	if (goal == GOAL_END)
+	walk_enabled(x, &unfinished);
+	if (s->goal == GOAL_END)
 		return end_hash(x, unfinished) == x->end;
-	return walk_finals(x, &finals) && final_forbids(x->s, goal - GOAL_FINAL, finals);
+	return walk_finals(x, &finals) && final_forbids(x->s, s->goal - GOAL_FINAL, finals);
+}
+
+static unsigned int nr_sessions(const struct chunks *c)
+{
+	u32 part = 0;
+
+	for (u32 i = 0; i < c->nr; i++)
+		part |= 1U << c->at[i].session;
+	return __builtin_popcount(part);
+}
+
+/* Fewer preemptions, then fewer sessions, then fewer parts. */
+static bool is_simpler(const struct simplifier *s)
+{
+	const struct chunks *now = &s->x->chunks, *before = &s->f->chunks;
+	unsigned int a = nr_sessions(now), b = nr_sessions(before);
+
+	if (s->preemptions != s->f->preemptions)
+		return s->preemptions < s->f->preemptions;
+	return a == b ? now->nr < before->nr : a < b;
 }
 
 /* Take the candidate if it shows the same and is simpler. */
@@ -86,19 +160,16 @@ static bool try(struct simplifier *s)
 {
 	struct explore_finding *f = s->f;
 	struct explorer *x = s->x;
-	u32 preemptions;
 	bool so;
 
 	if (s->walked > ENOUGH)
 		return false;
-	so = shows(x, &s->candidate, s->goal, &preemptions);
+	so = shows(s, &s->candidate);
 	for (u32 i = 0; i < x->s->nr_sessions; i++)
 		s->walked += x->walkers[i].total;
-	if (!so || preemptions > f->preemptions ||
-	    (preemptions == f->preemptions && x->chunks.nr >= f->chunks.nr) ||
-	    !chunks_copy(&f->chunks, &x->chunks))
+	if (!so || !is_simpler(s) || !chunks_copy(&f->chunks, &x->chunks))
 		return false;
-	f->preemptions = preemptions;
+	f->preemptions = s->preemptions;
 	if (s->goal < GOAL_FINAL)
 		snprintf(f->text, sizeof(f->text), "%s",
 			 s->goal == GOAL_RESULT ? x->mismatch : x->texts[s->goal]);
@@ -227,8 +298,11 @@ void record_course(struct explorer *x, struct explore_finding *f)
 	walk_reset(x);
 	x->m.sim.trace = &tr;
 	for (u32 i = 0; i < chunks->nr; i++) {
-		walk_chunk(x, chunks->at[i].session, chunks->at[i].count);
-		f->course[i] = course_add(&c, &tr, &x->m.sim, x->results);
+		u32 count = chunks->at[i].count;
+
+		/* Who comes to wait has no further point behind it here, but in a replay. */
+		if (walk_chunk(x, chunks->at[i].session, count) == count)
+			f->course[i] = course_add(&c, &tr, &x->m.sim, x->results);
 	}
 	x->m.sim.trace = NULL;
 	x->limits.outcomes = outcomes;
