@@ -9,7 +9,7 @@ static struct chunks some(u32 nr)
 	struct chunks c = { 0 };
 
 	for (u32 i = 0; i < nr; i++)
-		cr_assert(chunks_add(&c, (struct chunk){ i % 7, i }));
+		cr_assert(chunks_add(&c, (struct chunk){ .session = i % 7, .count = i }));
 	return c;
 }
 

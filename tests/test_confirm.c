@@ -270,7 +270,7 @@ Test(confirm, waiting_from_the_start)
 		cr_expect(t.v.ok, "%s", t.v.why);
 		cr_expect(t.v.schedules[0].finding);
 		to = open_memstream(&words, &size);
-		trace_print_schedule(&execution_of(&t, 0)->trace, to);
+		trace_print_schedule(&execution_of(&t, 0)->trace, SIZE_MAX, to);
 		fclose(to);
 		cr_expect_str_eq(words, cases[i].words);
 		cr_expect_eq(t.v.schedules[0].of->preemptions, 0);

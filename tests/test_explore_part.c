@@ -173,7 +173,8 @@ static struct explorer *found_so(u32 nr)
 		found[i].f->classes = i + 1;
 		found[i].f->preemptions = found[i].nr / 2;
 		for (u32 k = 0; k < found[i].nr; k++)
-			cr_assert(chunks_add(&found[i].f->chunks, (struct chunk){ k % 2, i + k }));
+			cr_assert(chunks_add(&found[i].f->chunks,
+					     (struct chunk){ .session = k % 2, .count = i + k }));
 	}
 	return x;
 }

@@ -14,6 +14,8 @@
 
 enum { OTHER, FAULT, MORE, TRUNC };
 
+#define GO(who, points) { .session = (who), .count = (points) }
+
 /* A machine to try schedules on; no execution of it is looked at. */
 static struct walked *ready(struct scenario *s)
 {
@@ -56,7 +58,7 @@ static bool shows(const struct scenario *s, const struct explore_finding *f, enu
 static u32 leaking_count(const struct scenario *s)
 {
 	for (u32 n = 1; n < 40; n++) {
-		const struct chunk chunks[] = { { FAULT, n }, { TRUNC, 1000 }, { FAULT, 1000 } };
+		const struct chunk chunks[] = { GO(FAULT, n), GO(TRUNC, 1000), GO(FAULT, 1000) };
 		struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 1);
 		bool leaks = shows(s, &f, INV_LEAK_PAST_EOF);
 
@@ -73,8 +75,8 @@ Test(simplify, sessions_that_are_not_needed_go)
 	struct scenario *s = parse_text(LEAK);
 	struct walked *w = ready(s);
 	u32 n = leaking_count(s);
-	const struct chunk chunks[] = { { OTHER, 1 }, { FAULT, n }, { MORE, 1000 },
-					{ TRUNC, 1000 }, { OTHER, 1000 }, { FAULT, 1000 } };
+	const struct chunk chunks[] = { GO(OTHER, 1), GO(FAULT, n), GO(MORE, 1000),
+					GO(TRUNC, 1000), GO(OTHER, 1000), GO(FAULT, 1000) };
 	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 2);
 
 	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
@@ -94,8 +96,8 @@ Test(simplify, parts_are_put_together)
 	struct scenario *s = parse_text(LEAK);
 	struct walked *w = ready(s);
 	u32 n = leaking_count(s);
-	const struct chunk chunks[] = { { FAULT, 2 }, { TRUNC, 1 }, { FAULT, n - 2 },
-					{ TRUNC, 1000 }, { FAULT, 1000 } };
+	const struct chunk chunks[] = { GO(FAULT, 2), GO(TRUNC, 1), GO(FAULT, n - 2),
+					GO(TRUNC, 1000), GO(FAULT, 1000) };
 	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 3);
 
 	cr_assert_gt(n, 2);
@@ -123,8 +125,8 @@ Test(simplify, goes_of_several_steps)
 
 	for (u32 n = 1; n < 40; n++) {
 		const struct chunk chunks[] = {
-			{ 0, 1 }, { 0, 1 }, { 1, 1 }, { 1, 1 }, { 0, 1 }, { 0, n }, { 1, 1000 },
-			{ 0, 1000 },
+			GO(0, 1), GO(0, 1), GO(1, 1), GO(1, 1), GO(0, 1), GO(0, n), GO(1, 1000),
+			GO(0, 1000),
 		};
 
 		f = finding(chunks, ARRAY_SIZE(chunks), 3);
@@ -146,12 +148,73 @@ Test(simplify, goes_of_several_steps)
 	scenario_free(s);
 }
 
+/* Steps that come after it has shown, and those that never mattered, are not run at all. */
+Test(simplify, steps_at_the_end_go)
+{
+	struct scenario *s = parse_text("scenario t\nfs ext4@v11\n"
+					"setup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"
+					"session fault { step a { mwrite m 4k 8 0x5a = 8 or SIGBUS }\n"
+					"step b { fiemap g } step c { fiemap f } }\n"
+					"session trunc { step d { truncate f 0 } step e { fiemap g }\n"
+					"step f { truncate f 4k } step g { fiemap g } }\n");
+	struct walked *w = ready(s);
+	struct explore_finding f;
+
+	for (u32 n = 1; n < 40; n++) {
+		const struct chunk chunks[] = {
+			GO(0, n), GO(1, 1000), GO(1, 1000), GO(1, 1000), GO(0, 1000), GO(0, 1000),
+			GO(1, 1000), GO(0, 1000),
+		};
+
+		f = finding(chunks, ARRAY_SIZE(chunks), 2);
+		if (shows(s, &f, INV_LEAK_PAST_EOF))
+			break;
+		chunks_drop(&f.chunks);
+	}
+	cr_assert_eq(f.chunks.nr, 8);
+	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
+	cr_expect_eq(f.preemptions, 1);
+	cr_expect_eq(f.chunks.nr, 3, "%u chunks", f.chunks.nr);
+	cr_expect(shows(s, &f, INV_LEAK_PAST_EOF));
+	chunks_drop(&f.chunks);
+	walked_free(w);
+	scenario_free(s);
+}
+
+/* With nothing collapsed before it the first truncate has more to do, and still goes to its end. */
+Test(simplify, whole_steps_stay_whole)
+{
+	static const struct explore_request once = { .strategy = EXPLORE_PREEMPT, .bound = 1 };
+	static const struct explore_limits limits = { .executions = 0 };
+	struct scenario *s = parse_text("scenario t\nfs ext4@v11 -end-io-outside-i_mmap\n"
+					"setup { create f; pwrite -S 0x11 f 0 8k; mmap m f 0 8k shared\n"
+					"mmap p f 0 8k private }\n"
+					"session grow { truncate f 8k }\n"
+					"session copy { mwrite p 0 8 0x77 = ... }\n"
+					"session collapse { fcollapse f 0 4k = ... }\n"
+					"session cut { truncate f 0 }\n");
+	struct exploration *x = calloc(1, sizeof(*x));
+	const struct explore_finding *f;
+
+	cr_assert_not_null(x);
+	f = &x->findings[INV_STALE_DATA];
+	cr_assert_eq(explore_scenario(s, s->variants, &once, &limits, x), 0);
+	cr_assert_gt(f->classes, 0);
+	cr_expect_not(takes_part(f, 2));
+	cr_expect_eq(f->chunks.nr, 4, "%u chunks", f->chunks.nr);
+	cr_expect_eq(f->preemptions, 1);
+	cr_expect(shows(s, f, INV_STALE_DATA));
+	exploration_free(x);
+	free(x);
+	scenario_free(s);
+}
+
 Test(simplify, what_is_simple_stays)
 {
 	struct scenario *s = parse_text(LEAK);
 	struct walked *w = ready(s);
-	const struct chunk chunks[] = { { FAULT, leaking_count(s) }, { TRUNC, 1000 },
-					{ FAULT, 1000 } };
+	const struct chunk chunks[] = { GO(FAULT, leaking_count(s)), GO(TRUNC, 1000),
+					GO(FAULT, 1000) };
 	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 1);
 
 	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
@@ -171,7 +234,7 @@ Test(simplify, wrong_result)
 					"session a { create x; create y }\n"
 					"session b { truncate f 0 }\n"
 					"session c { pread f 0 8 = 8 }\n");
-	const struct chunk chunks[] = { { 0, 1 }, { 1, 5 }, { 0, 1 }, { 1, 1000 }, { 2, 1000 } };
+	const struct chunk chunks[] = { GO(0, 1), GO(1, 5), GO(0, 1), GO(1, 1000), GO(2, 1000) };
 	struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 2);
 	struct walked *w = ready(s);
 

@@ -12,6 +12,7 @@
 struct chunk {
 	u8 session;		/* index */
 	u32 count;
+	bool to_end;		/* of its step, or to a lock that it never gets: @count came of that */
 };
 
 /* All zero: none. */

@@ -124,10 +124,11 @@ u64 end_hash(struct explorer *x, bool stuck);
  * @f: the finding
  * @goal: what must go on showing
  *
- * Sessions that are not needed are left out; then parts of one session are put
- * together as long as the same thing shows with fewer preemptions. What stands at the
- * end is a matter of all sessions. A schedule of many hundreds of parts that all seem to be
- * needed is left at some time as it is by then.
+ * Sessions that are not needed are left out, and what a session does last; parts of one session
+ * are put together as long as the same thing shows with fewer preemptions. The schedule ends
+ * with the step in which it shows. What stands at the end is a matter of all steps of all
+ * sessions. A schedule of many hundreds of parts that all seem to be needed is left at some
+ * time as it is by then.
  */
 void simplify(struct explorer *x, struct explore_finding *f, int goal);
 

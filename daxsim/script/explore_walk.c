@@ -52,11 +52,18 @@ static void end_chunk(struct explorer *x, struct walker *w, bool new_chunk)
 	struct chunks *c = &x->chunks;
 
 	if (new_chunk || !c->nr || c->at[c->nr - 1].session != session)
-		x->no_memory |= !chunks_add(c, (struct chunk){ session, 0 });
+		x->no_memory |= !chunks_add(c, (struct chunk){ .session = session });
 	if (c->nr)
 		c->at[c->nr - 1].count += w->passed;
 	w->total += w->passed;
 	w->passed = 0;
+}
+
+/* The last chunk is as long as its session could make it. */
+static void mark_end(struct explorer *x)
+{
+	if (x->chunks.nr)
+		x->chunks.at[x->chunks.nr - 1].to_end = true;
 }
 
 static void begin_event(struct explorer *x, struct walker *w)
@@ -161,6 +168,7 @@ static void advance(struct explorer *x, struct walker *w)
 		if (w->first_event)
 			w->passed += !w->passed;
 		end_chunk(x, w, w->first_event);
+		mark_end(x);
 		w->step = w->step->next;
 		w->first_event = true;
 		if (!w->step) {
@@ -402,6 +410,7 @@ static void name_waiting(struct explorer *x, u32 waiting)
 			continue;
 		w->passed++;
 		end_chunk(x, w, w->first_event);
+		mark_end(x);
 	}
 }
 

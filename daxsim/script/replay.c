@@ -113,7 +113,7 @@ static void read_held(struct reader *r, const struct event *e)
 	r->running = -1;
 }
 
-void trace_print_schedule(const struct trace *tr, FILE *to)
+void trace_print_schedule(const struct trace *tr, size_t nr, FILE *to)
 {
 	struct reader r = { .to = to, .running = -1 };
 
@@ -122,6 +122,8 @@ void trace_print_schedule(const struct trace *tr, FILE *to)
 
 		if (e->task == TRACE_NO_TASK || !e->task)
 			continue;
+		if (i >= nr && (e->task != r.running || e->type == EVENT_STEP))
+			break;
 		if (e->type == EVENT_STEP) {
 			if (r.running == e->task)
 				close_ended(&r);

@@ -136,21 +136,32 @@ static void print_path(const char *path, FILE *to)
 	fputc('\'', to);
 }
 
-void print_replay(const struct verdict *v, const struct schedule_verdict *sv, FILE *to)
+void print_words(const struct schedule_verdict *sv, FILE *to)
 {
-	const struct execution *found = sv->found ? &sv->x[0] : NULL;
+	const struct execution *x = &sv->x[0];
+	size_t nr = 0;
 
-	print_run(v, sv->schedule, found ? &found->trace : NULL, to);
+	for (int inv = 0; inv < NR_INVARIANTS; inv++)
+		if (sv->shows >> inv & 1 && x->findings[inv].seen)
+			nr = max_t(size_t, nr, x->findings[inv].event + 1);
+	if (sv->shows >> GOAL_RESULT & 1)
+		nr = max_t(size_t, nr, x->failed_at);
+	trace_print_schedule(&x->trace, nr && !sv->against ? nr : x->trace.nr, to);
 }
 
-void print_run(const struct verdict *v, const struct schedule *schedule, const struct trace *by_points,
-	       FILE *to)
+void print_replay(const struct verdict *v, const struct schedule_verdict *sv, FILE *to)
+{
+	print_run(v, sv->schedule, sv->found && !v->daxsim_bug ? sv : NULL, to);
+}
+
+void print_run(const struct verdict *v, const struct schedule *schedule,
+	       const struct schedule_verdict *by_points, FILE *to)
 {
 	fprintf(to, "daxsim run --fs '%s'", v->variant->text);
-	if (schedule) {
+	if (schedule && schedule->entries) {
 		fprintf(to, " --schedule '");
 		if (by_points)
-			trace_print_schedule(by_points, to);
+			print_words(by_points, to);
 		else
 			schedule_print(schedule, to);
 		fputc('\'', to);

@@ -21,7 +21,7 @@ static bool on_real_page_tables(const struct verdict *v)
 static void print_schedule(const struct verdict *v, const struct schedule_verdict *sv, FILE *to)
 {
 	fputs(PREFIX "  ", to);
-	trace_print_schedule(&sv->x[0].trace, to);
+	print_words(sv, to);
 	if (sv->finding)
 		fprintf(to, " (%u preemption%s)", sv->of->preemptions,
 			plural_s(sv->of->preemptions));

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daxsim/script/explore_scenario.h"
 #include "daxsim/script/replay.h"
-#include "daxsim/script/report.h"
+#include "daxsim/script/report_private.h"
 
 /*
  * JSON is UTF-8, but a path may be any bytes, and messages begin with it: where
@@ -55,7 +54,7 @@ static json_t *words_to_json(const struct schedule_verdict *sv)
 
 	if (to) {
 		if (sv->found)
-			trace_print_schedule(&sv->x[0].trace, to);
+			print_words(sv, to);
 		else
 			schedule_print(sv->schedule, to);
 		fclose(to);

@@ -26,6 +26,8 @@ void run_complain(struct run *r, const struct pos *pos, const char *fmt, ...)
 	if (text && !*where && asprintf(where, "%s:%u:%u: %s", r->s->path, pos->line, pos->col,
 				       text) < 0)
 		*where = NULL;
+	if (where == &r->x->failure && !r->x->failed_at)
+		r->x->failed_at = r->x->trace.nr;
 	free(text);
 }
 

@@ -31,6 +31,7 @@ struct execution {
 	struct trace trace;
 	struct finding findings[NR_INVARIANTS];
 	char *failure;		/* file:line: what came out wrong, the first of them; NULL: nothing */
+	size_t failed_at;	/* event in the trace */
 	char *damage;		/* the same in a variant that expects a bug */
 	char *state;		/* state_print() before and after the final commands */
 	char *lock_report;	/* the cycles that the lock validator found, at length; or NULL */
@@ -87,6 +88,7 @@ struct schedule_verdict {
 	struct execution x[MAX_MMUS];
 	const struct explore_finding *of;	/* where @found comes from */
 	bool finding;				/* @found shows something that is wrong */
+	u64 shows;				/* what @found stands for: up to GOAL_RESULT, bit each */
 	u32 against;				/* finals that @found ends against, bit each */
 	const struct explore_outcome *outcome;	/* what it witnesses; or NULL */
 	char *disagreement;			/* the MMUs differ: a bug of daxsim; or NULL */

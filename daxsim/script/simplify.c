@@ -112,7 +112,7 @@ static bool shows(struct simplifier *s, const struct chunks *c)
 	s->last = -1;
 	s->between = s->preemptions = 0;
 	for (u32 k = 0; k < c->nr && !has_shown(s); k++)
-		go_on(s, c->at[k].session, c->at[k].count);
+		go_on(s, c->at[k].session, c->at[k].to_end ? UINT32_MAX : c->at[k].count);
 	while ((i = next_to_end(s)) >= 0 && (i == s->last || !has_shown(s))) {
 		go_on(s, i, UINT32_MAX);
 		if (x->walkers[i].total >= ENDLESS)
@@ -176,7 +176,8 @@ static bool try(struct simplifier *s)
 	return true;
 }
 
-static bool drop_session(struct simplifier *s, u8 session)
+/* Leave out the chunks from @from to @end that are a session's. */
+static bool leave_out(struct simplifier *s, u8 session, u32 from, u32 end)
 {
 	const struct chunks *all = &s->f->chunks;
 	struct chunks *c = &s->candidate;
@@ -185,9 +186,26 @@ static bool drop_session(struct simplifier *s, u8 session)
 	if (!chunks_reserve(c, all->nr))
 		return false;
 	for (u32 i = 0; i < all->nr; i++)
-		if (all->at[i].session != session)
+		if (i < from || i >= end || all->at[i].session != session)
 			c->at[c->nr++] = all->at[i];
 	return c->nr && c->nr < all->nr && try(s);
+}
+
+/* Leave out all that a session does, or half of it from its end, or a quarter, ... */
+static bool shorten(struct simplifier *s, u8 session)
+{
+	const struct chunks *all = &s->f->chunks;
+	u32 nr = 0, from = all->nr;
+
+	for (u32 i = 0; i < all->nr; i++)
+		nr += all->at[i].session == session;
+	for (; nr; nr /= 2, from = all->nr) {
+		for (u32 left = nr; left; left -= all->at[from].session == session)
+			from--;
+		if (leave_out(s, session, from, all->nr))
+			return true;
+	}
+	return false;
 }
 
 /* Put the chunks from @from to @end where they join chunk @to of the same session. */
@@ -224,8 +242,8 @@ static bool shift(struct simplifier *s, u32 at, int by)
 
 	while (next < all->nr && all->at[next].session != all->at[at].session)
 		next++;
-	if (next == all->nr || !(all->at[at].count + by) || !(all->at[next].count - by) ||
-	    !chunks_copy(c, all))
+	if (next == all->nr || all->at[at].to_end || !(all->at[at].count + by) ||
+	    !(all->at[next].count - by) || !chunks_copy(c, all))
 		return false;
 	c->at[at].count += by;
 	c->at[next].count -= by;
@@ -243,15 +261,17 @@ static u32 left_at(const struct chunks *c, u32 i)
 }
 
 /*
- * What a session does in one go, from @i to @end, and what it does in a later one: put them
- * together, or else the part of one that is next to the other. Within a go nothing changes.
+ * First leave out what need not happen at all. Then, of what a session does in one go, from @i to
+ * @end, and what it does in a later one: put them together, or else the part of one that is next to
+ * the other. Within a go nothing changes. At last leave out single goes, so that others stop
+ * elsewhere.
  */
 static bool simplify_once(struct simplifier *s)
 {
 	const struct chunks *c = &s->f->chunks;
 
 	for (u32 i = 0; i < s->x->s->nr_sessions && s->goal < GOAL_FINAL; i++)
-		if (drop_session(s, i))
+		if (shorten(s, i))
 			return true;
 	for (u32 i = 0, end; i < c->nr; i = end) {
 		end = left_at(c, i);
@@ -268,6 +288,11 @@ static bool simplify_once(struct simplifier *s)
 	for (u32 i = 0; i < c->nr; i = left_at(c, i))
 		if (shift(s, left_at(c, i) - 1, 1) || shift(s, left_at(c, i) - 1, -1))
 			return true;
+	for (u32 i = 0, end; i < c->nr && s->goal < GOAL_FINAL; i = end) {
+		end = left_at(c, i);
+		if (leave_out(s, c->at[i].session, i, end))
+			return true;
+	}
 	return false;
 }
 
@@ -275,6 +300,9 @@ void simplify(struct explorer *x, struct explore_finding *f, int goal)
 {
 	struct simplifier s = { .x = x, .f = f, .goal = goal };
 
+	/* As it is, it may go on after the finding has shown. */
+	if (chunks_copy(&s.candidate, &f->chunks))
+		try(&s);
 	while (simplify_once(&s))
 		;
 	chunks_drop(&s.candidate);

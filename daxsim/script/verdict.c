@@ -267,15 +267,17 @@ static bool shows(const struct verdict *v, const struct execution *x, int goal)
 }
 
 /* A simpler schedule that was kept for something else may show it as well. */
-static bool confirmed_already(const struct verdict *v, int goal)
+static bool confirmed_already(struct verdict *v, int goal)
 {
 	for (unsigned int i = v->nr_schedules - v->nr_found; i < v->nr_schedules; i++) {
 		bool all = v->schedules[i].finding && goal < NR_INVARIANTS;
 
 		for (unsigned int m = 0; m < v->nr_mmus && all; m++)
 			all = shows(v, &v->schedules[i].x[m], goal);
-		if (all)
+		if (all) {
+			v->schedules[i].shows |= 1ULL << goal;
 			return true;
+		}
 	}
 	return false;
 }
@@ -292,6 +294,8 @@ static void confirm(struct verdict *v, const struct claim *c)
 	sv->finding = true;
 	if (c->goal >= GOAL_FINAL)
 		sv->against |= 1U << (c->goal - GOAL_FINAL);
+	else
+		sv->shows |= 1ULL << c->goal;
 	for (unsigned int i = 0; i < v->nr_mmus; i++) {
 		if (shows(v, &sv->x[i], c->goal) || v->bad_input)
 			continue;
@@ -347,6 +351,7 @@ static void judge_endless(struct verdict *v)
 	if (!sv || !sv->x[0].findings[INV_DEADLOCK].seen)
 		return;
 	sv->finding = true;
+	sv->shows |= 1ULL << INV_DEADLOCK;
 	if (!x->findings[INV_DEADLOCK].classes)
 		x->findings[INV_DEADLOCK].classes = x->endless.classes;
 }
