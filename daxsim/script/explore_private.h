@@ -49,6 +49,8 @@ struct explorer {
 	struct lock_memory locks;	/* what was known of them when this process began */
 	bool reached[NR_POINTS];	/* by any session in any execution */
 	u64 end;			/* GOAL_END: the end_hash() to come to */
+	u32 most_preemptions;		/* of any finding */
+	u64 spent;			/* points passed to find simpler schedules */
 	struct machine m;
 	struct machine names;		/* the machine's tables as they were saved */
 	struct snapshot snapshot;

@@ -170,6 +170,8 @@ static int search(struct explorer *x, const struct explore_program *program,
 	return err ? err : !too_many;
 }
 
+#define ENOUGH_AGAIN 2000000	/* points, of all executions of search_again(): a second at most */
+
 /* The strategy that was asked for, and what is left to do when that was too much. */
 static int climb(struct explorer *x, const struct explore_program *program,
 		 const struct explore_request *how)
@@ -194,26 +196,80 @@ static int climb(struct explorer *x, const struct explore_program *program,
 	return done;
 }
 
+/* A schedule of each thing that can be told of one, with what it shows. */
+static void for_each_finding(struct explorer *x,
+			     void (*act)(struct explorer *x, struct explore_finding *f, int goal))
+{
+	struct exploration *out = x->out;
+
+	for (int i = 0; i < NR_INVARIANTS; i++)
+		if (out->findings[i].classes && i != INV_LOCK_ORDER)
+			act(x, &out->findings[i], i);
+	if (out->mismatch.classes)
+		act(x, &out->mismatch, GOAL_RESULT);
+	for (int i = 0; i < MAX_FINALS; i++)
+		if (out->against[i].classes)
+			act(x, &out->against[i], GOAL_FINAL + i);
+}
+
+static void find_most(struct explorer *x, struct explore_finding *f, int goal)
+{
+	(void)goal;
+	x->most_preemptions = max_t(u32, x->most_preemptions, f->preemptions);
+}
+
+static void record(struct explorer *x, struct explore_finding *f, int goal)
+{
+	(void)goal;
+	record_course(x, f);
+}
+
+/* All that can be counted was counted; here only simpler schedules are of interest. */
+static bool visit_again(void *ctx, const struct explore_run *run)
+{
+	struct explorer *x = ctx;
+	struct explore_run known = *run;
+
+	known.number = 0;
+	for (u32 i = 0; i < x->s->nr_sessions; i++)
+		x->spent += x->walkers[i].total;
+	return visit(x, &known) && x->spent < ENOUGH_AGAIN;
+}
+
+/*
+ * To make a schedule simpler step by step may lead to one that takes more preemptions than
+ * another does, which differs in many places. So look at those that take fewer.
+ */
+static void search_again(struct explorer *x, const struct explore_program *program)
+{
+	bool outcomes = x->limits.outcomes;
+	struct explore_options o = {
+		.strategy = EXPLORE_PREEMPT, .visit = visit_again, .ctx = x,
+		.interrupted = x->limits.interrupted,
+	};
+	struct explore_result r;
+
+	x->most_preemptions = 0;
+	for_each_finding(x, find_most);
+	if (!x->most_preemptions || (o.interrupted && *o.interrupted))
+		return;
+	o.bound = x->most_preemptions - 1;
+	x->limits.outcomes = false;
+	x->spent = 0;
+	x->no_memory |= explore(program, &o, &r) < 0;
+	x->limits.outcomes = outcomes;
+	for_each_finding(x, simplify);
+}
+
 /* Nobody can take in more than the simplest way to each thing that was found. */
-static void simplify_all(struct explorer *x)
+static void simplify_all(struct explorer *x, const struct explore_program *program)
 {
 	struct exploration *out = x->out;
 
 	x->apart = true;
-	for (int i = 0; i < NR_INVARIANTS; i++)
-		if (out->findings[i].classes && i != INV_LOCK_ORDER) {
-			simplify(x, &out->findings[i], i);
-			record_course(x, &out->findings[i]);
-		}
-	if (out->mismatch.classes) {
-		simplify(x, &out->mismatch, GOAL_RESULT);
-		record_course(x, &out->mismatch);
-	}
-	for (int i = 0; i < MAX_FINALS; i++)
-		if (out->against[i].classes) {
-			simplify(x, &out->against[i], GOAL_FINAL + i);
-			record_course(x, &out->against[i]);
-		}
+	for_each_finding(x, simplify);
+	search_again(x, program);
+	for_each_finding(x, record);
 	if (out->endless.classes) {
 		record_course(x, &out->endless);
 		let_run_on(x, &out->endless);
@@ -269,7 +325,7 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 		out->lock_report = lockdep_take_report(lockdep);
 	memcpy(out->reached, x->reached, sizeof(out->reached));
 	if (err >= 0 && !x->no_memory)
-		simplify_all(x);
+		simplify_all(x, &program);
 	if (x->no_memory)
 		err = -ENOMEM;
 	if (err == -EUCLEAN)
