@@ -59,6 +59,46 @@ Test(explore_odd, endless_loop_is_bounded_and_said)
 	cr_expect_not(r.complete);
 }
 
+#define LONG_READS [1] = { .kind = EXPLORE_READ, .var = 1 }, [2] = { .kind = EXPLORE_READ, .var = 1 },   \
+		   [3] = { .kind = EXPLORE_READ, .var = 1 }, [4] = { .kind = EXPLORE_READ, .var = 1 }
+
+/* Who waits for a thread that was stopped is not stuck; who waits for one that has ended is. */
+Test(explore_odd, waiting_for_one_that_was_stopped)
+{
+	struct toy toy = {
+		.nr_threads = 3,
+		.code = {
+			{ { .kind = EXPLORE_LOCK, .var = 0 }, LONG_READS,
+			  { .kind = EXPLORE_UNLOCK, .var = 0 } },
+			{ { .kind = EXPLORE_LOCK, .var = 0 }, { .kind = EXPLORE_UNLOCK, .var = 0 } },
+			{ { .kind = EXPLORE_READ, .var = 2 } },
+		},
+	};
+	const struct explore_program p = toy_program(&toy);
+	const struct explore_options o = { .max_events = 4 };
+	struct explore_result r;
+
+	cr_assert_eq(explore(&p, &o, &r), 0);
+	cr_expect_eq(r.classes, 2);
+	cr_expect_eq(r.bounded, 2);
+	cr_expect_eq(r.deadlocks, 0);
+	cr_expect_not(r.complete);
+
+	/* It waits for itself. */
+	toy.code[2][0] = toy.code[2][1] = (struct toy_op){ .kind = EXPLORE_LOCK, .var = 3 };
+	cr_assert_eq(explore(&p, &o, &r), 0);
+	cr_expect_eq(r.bounded, 2);
+	cr_expect_eq(r.deadlocks, 2);
+
+	/* It ends with the lock that another asks for, if that one comes later. */
+	toy.code[2][1] = (struct toy_op){ .kind = EXPLORE_NONE };
+	toy.code[1][0].var = toy.code[1][1].var = 3;
+	cr_assert_eq(explore(&p, &o, &r), 0);
+	cr_expect_eq(r.classes, 2);
+	cr_expect_eq(r.bounded, 2);
+	cr_expect_eq(r.deadlocks, 1);
+}
+
 Test(explore_odd, nonsense_is_refused)
 {
 	struct toy toy = toy_readers(2);

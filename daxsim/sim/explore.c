@@ -78,6 +78,29 @@ static bool all_spent(struct explorer *x)
 	return x->too_many || x->spent_all;
 }
 
+/*
+ * Threads that can never go on, when no thread is let go on. Where none was stopped that is whoever
+ * has not ended. Else it takes a lock of a thread that has ended, or can never go on itself: a thread
+ * that was stopped may drop what it has, and do for others what they wait for.
+ */
+static u32 stuck_threads(const struct explorer *x)
+{
+	u32 hope = x->bounded, waiting = x->unfinished & ~hope, before = 0;
+
+	while (waiting && hope != before) {
+		before = hope;
+		for (u32 left = waiting & ~hope; left; left &= left - 1) {
+			unsigned int thread = __builtin_ctz(left);
+			struct explore_event e;
+
+			x->prog->pending(x->prog->data, thread, &e);
+			if (!(history_holders(x, &e, x->depth) & ~hope))
+				hope |= 1U << thread;
+		}
+	}
+	return waiting & ~hope;
+}
+
 void explorer_finish(struct explorer *x)
 {
 	struct explore_result *r = x->res;
@@ -85,7 +108,7 @@ void explorer_finish(struct explorer *x)
 		.schedule = x->schedule,
 		.len = x->depth,
 		.preemptions = x->depth ? x->steps[x->depth - 1].preemptions : 0,
-		.deadlock = x->unfinished & ~x->bounded,
+		.deadlock = stuck_threads(x),
 		.bounded = x->bounded,
 	};
 

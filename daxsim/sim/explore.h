@@ -108,7 +108,7 @@ struct explore_run {
 	u64 number;		/* of its class, from 1; 0 if that class was seen before */
 	u64 class;		/* hash of its happens-before graph; DPOR: 0 unless asked for */
 	u32 preemptions;	/* events before which an enabled thread was left */
-	bool deadlock;		/* some thread could not go on */
+	bool deadlock;		/* some thread can never go on */
 	bool bounded;		/* some thread was stopped after max_events */
 };
 
