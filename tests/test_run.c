@@ -220,22 +220,51 @@ Test(run, count_after_waiting)
 	end_trial(&t);
 }
 
-/* COUNT ends with its step; the next entry begins the next one. */
+/* What is counted ends with its step; the next entry begins the next one. */
 Test(run, count_over_steps)
 {
 	struct trial t;
 	const struct execution *x;
 
 	run_text(&t, HEAD "session a { step one { pwrite f 0 4k = 4k } step two { fsync f } }\n"
-		 "schedule { a:2 a:1000 a:1 two }\n"
-		 "schedule { a:1000 a:1000 a:1 }\n");
+		 "schedule { a:2 a:end a:1 two }\n"
+		 "schedule { a:end a:end a:1 }\n");
 	x = execution_of(&t, 0);
 	cr_expect_eq(points_passed(x, 1, 0, find_event(x, EVENT_HELD, 1)), 2);
 	cr_expect_lt(find_event(x, EVENT_STEP, 2), find_event(x, EVENT_HELD, 2));
 	cr_expect_eq(points_passed(x, 1, find_event(x, EVENT_STEP, 2),
 				   find_event(x, EVENT_HELD, 2)), 1);
 	cr_expect(t.v.bad_input);
-	cr_expect_str_eq(t.v.why, "t.scn:6:26: error: session a has no step left to run");
+	cr_expect_str_eq(t.v.why, "t.scn:6:24: error: session a has no step left to run");
+	end_trial(&t);
+}
+
+/* More points than a step has left are not what somebody counted. */
+Test(run, count_beyond_the_end)
+{
+	static const char text[] = HEAD "session a { step one { fsync f } step two { fsync f } }\n"
+				   "schedule { a:2 a:1 a:end }\nschedule { a:2 a:2 }\n";
+	struct trial t;
+	char *why;
+
+	run_text(&t, text);
+	cr_expect_not(t.v.ok);
+	cr_expect_not(t.v.bad_input);
+	cr_expect_null(execution_of(&t, 0)->failure);
+	cr_expect_str_eq(t.v.why, "t.scn:6:16: step one ended after 1 of 2 points; 'a:end' is all it has");
+	end_trial(&t);
+
+	/* Given by hand that is no failure of the scenario. */
+	t.s = parse_text(text);
+	t.s->variants->expect = EXPECT_BUG;
+	judge(t.s, t.s->variants, scenario_parse_schedule(t.s, "a:2 a:2", stderr),
+	      (const struct mmu_ops *[]){ &soft_mmu }, 1, NULL, &t.v);
+	cr_expect(t.v.bad_input);
+	why = strchr(t.v.why, '\n');
+	cr_assert_not_null(why);
+	*why = '\0';
+	cr_expect_str_eq(t.v.why, "--schedule:1:5: error: step one ended after 1 of 2 points; "
+			 "'a:end' is all it has");
 	end_trial(&t);
 }
 

@@ -148,15 +148,17 @@ static bool enter_step(struct run *r, struct actor *a, const struct step *step,
 {
 	if (a->step == step && a->state == STEP_DONE) {
 		if (!a->went_on && !a->ended_early)
-			run_reject(r, pos, "step %s has already ended; name it once for each stop",
-				   step->name);
+			run_reject_entry(r, pos,
+					 "step %s has already ended; name it once for each stop",
+					 step->name);
 		return false;
 	}
 	if (a->step == step && a->state == STEP_STARTED)
 		return true;
 	if (a->state == STEP_STARTED) {
-		run_reject(r, pos, "step %s cannot begin while its session %s is still in step %s",
-			   step->name, a->session->name, a->step->name);
+		run_reject_entry(r, pos,
+				 "step %s cannot begin while its session %s is still in step %s",
+				 step->name, a->session->name, a->step->name);
 		return false;
 	}
 	a->step = step;
@@ -180,11 +182,11 @@ static void check_blocks_on(struct run *r, const struct actor *a, const struct s
 		return;
 	if (blocked)
 		sched_wait_one(&r->m.sim.sched, a->task, graph, sizeof(graph));
-	run_complain(r, &e->pos, "step %s was to block on %s%s%s%s, but %s%s", a->step->name,
-		     lock_class_table[e->blocks_on].name, e->blocks_of ? "(" : "",
-		     e->blocks_of ? e->blocks_of : "", e->blocks_of ? ")" : "",
-		     blocked ? "waits for " : a->state == STEP_DONE ? "it ended" : "it is held",
-		     graph);
+	run_complain_entry(r, &e->pos, "step %s was to block on %s%s%s%s, but %s%s", a->step->name,
+			   lock_class_table[e->blocks_on].name, e->blocks_of ? "(" : "",
+			   e->blocks_of ? e->blocks_of : "", e->blocks_of ? ")" : "",
+			   blocked ? "waits for " :
+			   a->state == STEP_DONE ? "it ended" : "it is held", graph);
 }
 
 /* A schedule that exploration found says what each part of it came to there. */
@@ -204,6 +206,24 @@ static void check_course(struct run *r, const struct actor *a, const struct sche
 	r->stop = true;
 }
 
+/* A step has ended: it should have been held before. What exploration found stands nowhere. */
+static void check_end(struct run *r, const struct actor *a, const struct sched_entry *e)
+{
+	const char *step = a->step->name;
+	unsigned long long hits = a->hits;
+
+	if (e->type == ENTRY_STEP && e->until >= 0 && !e->or_end)
+		run_complain_entry(r, &e->pos, "step %s ended without coming to %s (hit %llu of %u)",
+				   step, e->until_lock >= 0 ?
+				   lock_class_table[e->until_lock].name :
+				   point_table[e->until].name, hits, e->nth);
+	else if (e->type == ENTRY_COUNT && e->count != COUNT_TO_END && e->count > hits &&
+		 e->pos.line && e->count > 1)	/* a step without a point counts 1 */
+		run_complain_entry(r, &e->pos,
+				   "step %s ended after %llu of %llu points; '%s:end' is all it has",
+				   step, hits, (unsigned long long)e->count, e->session->name);
+}
+
 static void run_entry(struct run *r, const struct sched_entry *e)
 {
 	const struct session *session = e->type == ENTRY_STEP ? e->step->session : e->session;
@@ -218,7 +238,7 @@ static void run_entry(struct run *r, const struct sched_entry *e)
 		else if (a->state == STEP_DONE)
 			step = step->next;
 		if (!step) {
-			run_reject(r, &e->pos, "session %s has no step left to run", session->name);
+			run_reject_entry(r, &e->pos, "session %s has no step left to run", session->name);
 			return;
 		}
 	}
@@ -228,9 +248,9 @@ static void run_entry(struct run *r, const struct sched_entry *e)
 		char graph[256];
 
 		sched_wait_one(&r->m.sim.sched, a->task, graph, sizeof(graph));
-		run_reject(r, &e->pos,
-			   "step %s cannot go on yet: it waits for %s; let that one run first",
-			   step->name, graph);
+		run_reject_entry(r, &e->pos,
+				 "step %s cannot go on yet: it waits for %s; let that one run first",
+				 step->name, graph);
 		return;
 	}
 	a->target = e->type == ENTRY_COUNT || e->until >= 0 ? e : NULL;
@@ -243,10 +263,8 @@ static void run_entry(struct run *r, const struct sched_entry *e)
 		check_course(r, a, e);
 	if (e->blocks_on >= 0)
 		check_blocks_on(r, a, e);
-	if (e->type == ENTRY_STEP && e->until >= 0 && !e->or_end && a->state == STEP_DONE)
-		run_complain(r, &e->pos, "step %s ended without coming to %s (hit %llu of %u)",
-			     step->name, e->until_lock >= 0 ? lock_class_table[e->until_lock].name :
-			     point_table[e->until].name, (unsigned long long)a->hits, e->nth);
+	if (a->state == STEP_DONE)
+		check_end(r, a, e);
 	a->ended_early = e->type == ENTRY_STEP && e->until >= 0 && a->state == STEP_DONE;
 	settle(r);
 	look_around(r);
@@ -276,6 +294,7 @@ static void drain(struct run *r)
 
 void run_schedule(struct run *r, const struct schedule *schedule)
 {
+	r->schedule = schedule;
 	if (schedule) {
 		for (const struct sched_entry *e = schedule->entries; e && !r->stop; e = e->next)
 			run_entry(r, e);

@@ -76,14 +76,21 @@ static u32 show_char(FILE *out, const char **s, const char *end, u32 column)
 	return width;
 }
 
-/* The line of @pos and below it a mark; of a long line only the surroundings of the mark. */
+/*
+ * The line of @pos, if the text is there, and below it a mark; of a long line only the surroundings
+ * of the mark.
+ */
 static void show_line(const struct lexer *lx, struct pos pos)
 {
 	const char *line = lx->text, *eol, *mark, *s;
 	u32 column = 0, mark_column;
 
-	for (u32 i = 1; i < pos.line; i++)
-		line = (const char *)memchr(line, '\n', lx->end - line) + 1;
+	for (u32 i = 1; i < pos.line && line; i++) {
+		line = memchr(line, '\n', lx->end - line);
+		line += !!line;
+	}
+	if (!line)
+		return;
 	eol = memchr(line, '\n', lx->end - line);
 	if (!eol)
 		eol = lx->end;
@@ -117,21 +124,26 @@ static void show_line(const struct lexer *lx, struct pos pos)
 	fprintf(lx->errors, "\n      | %*s^\n", (int)mark_column, "");
 }
 
+void lex_say(const struct lexer *lx, struct pos pos, const char *fmt, va_list args)
+{
+	fputs(lx->path, lx->errors);
+	if (pos.line)
+		fprintf(lx->errors, ":%u:%u", pos.line, pos.col);
+	fputs(": error: ", lx->errors);
+	vfprintf(lx->errors, fmt, args);
+	fputc('\n', lx->errors);
+	if (pos.line)
+		show_line(lx, pos);
+}
+
 void lex_fail(struct lexer *lx, struct pos pos, const char *fmt, ...)
 {
 	if (lx->errors) {
 		va_list args;
 
-		fputs(lx->path, lx->errors);
-		if (pos.line)
-			fprintf(lx->errors, ":%u:%u", pos.line, pos.col);
-		fputs(": error: ", lx->errors);
 		va_start(args, fmt);
-		vfprintf(lx->errors, fmt, args);
+		lex_say(lx, pos, fmt, args);
 		va_end(args);
-		fputc('\n', lx->errors);
-		if (pos.line)
-			show_line(lx, pos);
 	}
 	longjmp(lx->bail, 1);
 }

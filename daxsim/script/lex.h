@@ -8,6 +8,7 @@
 #define DAXSIM_LEX_H
 
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "daxsim/script/scenario.h"
@@ -78,6 +79,10 @@ size_t lex_unescape(struct lexer *lx, const struct token *t, u8 *out);
 
 /** lex_describe() - a token as a message names it, in @buf of @size bytes; returns @buf */
 const char *lex_describe(const struct token *t, char *buf, size_t size);
+
+/** lex_say() - what lex_fail() says, to lx->errors; without its text, no line is shown */
+__printf(3, 0)
+void lex_say(const struct lexer *lx, struct pos pos, const char *fmt, va_list args);
 
 /**
  * lex_fail() - say what is wrong, show the line with a mark, and leave

@@ -216,13 +216,14 @@ struct schedule *scenario_parse_schedule(struct scenario *s, const char *text, F
 	struct schedule *schedule;
 	struct parser p;
 
-	parser_init(&p, s, "--schedule", text, strlen(text), errors);
+	parser_init(&p, s, SCHEDULE_OPTION, text, strlen(text), errors);
 	if (setjmp(p.lex.bail))
 		return NULL;
 	lex_check(&p.lex);
 	advance(&p);
 	schedule = parse_alloc(&p, sizeof(*schedule));
 	schedule->name = "command line";
+	schedule->text = parse_strdup(&p, text);
 	schedule->pos = p.tok.pos;
 	parse_entries(&p, schedule, NULL);
 	if (!schedule->entries)

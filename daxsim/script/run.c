@@ -7,22 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daxsim/script/lex.h"
 #include "daxsim/script/run_private.h"
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/lockdep.h"
 #include "daxsim/sim/state.h"
 
-void run_complain(struct run *r, const struct pos *pos, const char *fmt, ...)
+static void complain(struct run *r, const struct pos *pos, const char *fmt, va_list args)
 {
 	bool excused = (r->v->expect == EXPECT_BUG || r->v->survey) && !r->setting_up;
 	char **where = excused ? &r->x->damage : &r->x->failure;
 	char *text;
-	va_list args;
 
-	va_start(args, fmt);
 	if (vasprintf(&text, fmt, args) < 0)
 		text = NULL;
-	va_end(args);
 	if (text && !*where && asprintf(where, "%s:%u:%u: %s", r->s->path, pos->line, pos->col,
 				       text) < 0)
 		*where = NULL;
@@ -31,22 +29,74 @@ void run_complain(struct run *r, const struct pos *pos, const char *fmt, ...)
 	free(text);
 }
 
-void run_reject(struct run *r, const struct pos *pos, const char *fmt, ...)
+void run_complain(struct run *r, const struct pos *pos, const char *fmt, ...)
 {
-	char *text;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
-		text = NULL;
+	complain(r, pos, fmt, args);
 	va_end(args);
+}
+
+/* Both have a place; what was given on the command line is shown as well. */
+static void reject(struct run *r, const char *path, const char *text, const struct pos *pos,
+		   const char *fmt, va_list args)
+{
+	struct lexer lx;
+	char *why = NULL;
+	size_t size;
+	FILE *to = open_memstream(&why, &size);
+
 	free(r->x->failure);
-	if (!text || asprintf(&r->x->failure, "%s:%u:%u: error: %s", r->s->path, pos->line,
-			      pos->col, text) < 0)
-		r->x->failure = NULL;
-	free(text);
+	r->x->failure = NULL;
 	r->x->bad_input = true;
 	r->stop = true;
+	if (!to)
+		return;
+	lex_init(&lx, path, text, strlen(text), to);
+	lex_say(&lx, *pos, fmt, args);
+	fclose(to);
+	if (size)
+		why[size - 1] = '\0';
+	r->x->failure = why;
+}
+
+void run_reject(struct run *r, const struct pos *pos, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	reject(r, r->s->path, "", pos, fmt, args);
+	va_end(args);
+}
+
+static bool by_hand(const struct run *r)
+{
+	return r->schedule && r->schedule->text;
+}
+
+void run_reject_entry(struct run *r, const struct pos *pos, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	if (by_hand(r))
+		reject(r, SCHEDULE_OPTION, r->schedule->text, pos, fmt, args);
+	else
+		reject(r, r->s->path, "", pos, fmt, args);
+	va_end(args);
+}
+
+void run_complain_entry(struct run *r, const struct pos *pos, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	if (by_hand(r))
+		reject(r, SCHEDULE_OPTION, r->schedule->text, pos, fmt, args);
+	else
+		complain(r, pos, fmt, args);
+	va_end(args);
 }
 
 static void on_violation(void *data, enum invariant inv, const char *text)

@@ -34,6 +34,7 @@ struct run {
 	const struct scenario *s;
 	const struct variant *v;
 	struct execution *x;
+	const struct schedule *schedule;	/* NULL: one session after the other */
 	const volatile sig_atomic_t *interrupted;
 	struct machine m;
 	struct actor actors[MAX_SESSIONS];
@@ -52,6 +53,16 @@ __printf(3, 4) void run_complain(struct run *r, const struct pos *pos, const cha
 
 /** run_reject() - the scenario itself is wrong: nothing it says can be judged */
 __printf(3, 4) void run_reject(struct run *r, const struct pos *pos, const char *fmt, ...);
+
+/** run_reject_entry() - the same for what a schedule asks for, at @pos of it */
+__printf(3, 4) void run_reject_entry(struct run *r, const struct pos *pos, const char *fmt, ...);
+
+/**
+ * run_complain_entry() - something comes out otherwise than a schedule says
+ *
+ * Of a scenario that is a failure. Who gives a schedule by hand wants to know how to put it.
+ */
+__printf(3, 4) void run_complain_entry(struct run *r, const struct pos *pos, const char *fmt, ...);
 
 /** run_commands() - the commands of a step, or of setup and final, on their task */
 void run_commands(struct run *r, const struct cmd *cmd);

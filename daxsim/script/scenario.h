@@ -197,8 +197,11 @@ struct sched_entry {
 	struct sched_entry *next;
 };
 
+#define SCHEDULE_OPTION "--schedule"
+
 struct schedule {
 	const char *name;
+	const char *text;	/* of SCHEDULE_OPTION; NULL: it is part of the scenario, or was found */
 	struct pos pos;
 	struct sched_entry *entries;
 	struct schedule *next;

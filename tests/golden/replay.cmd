@@ -1,2 +1,2 @@
 run --mmu soft --fs 'ext2@v11 expect clean' --schedule 'store@get_block#2 shrink grab store' whiteboard.scn
-run --mmu soft --fs ext2@v10 --fs null --schedule 'fault:6 shrink fault:100' whiteboard.scn
+run --mmu soft --fs ext2@v10 --fs null --schedule 'fault:2 shrink fault:end' whiteboard.scn
