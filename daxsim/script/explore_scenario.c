@@ -244,7 +244,7 @@ static void search_again(struct explorer *x, const struct explore_program *progr
 {
 	bool outcomes = x->limits.outcomes;
 	struct explore_options o = {
-		.strategy = EXPLORE_PREEMPT, .visit = visit_again, .ctx = x,
+		.strategy = EXPLORE_PREEMPT, .visit = visit_again, .ctx = x, .no_classes = true,
 		.interrupted = x->limits.interrupted,
 	};
 	struct explore_result r;

@@ -184,6 +184,7 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 	    struct explore_result *r)
 {
 	struct explorer x = { .prog = p, .opt = o, .res = r };
+	bool tells_apart = strategies[o->strategy].repeats && !o->no_classes;
 	int err = -ENOMEM;
 
 	*r = (struct explore_result){ .diverged = -1 };
@@ -201,10 +202,10 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 	x.nr_slots = p->save && p->nr_slots > 1 ? min_t(u32, p->nr_slots, EXPLORE_MAX_SLOTS) : 0;
 	for (u32 i = 0; i < x.nr_slots; i++)
 		x.saved[i].slot = i;
-	if (strategies[o->strategy].repeats)
+	if (tells_apart)
 		x.seen = calloc(SEEN_SLOTS, sizeof(*x.seen));
 	if (x.steps && x.schedule && x.depths && x.links && x.lock_links &&
-	    (x.seen || !strategies[o->strategy].repeats)) {
+	    (x.seen || !tells_apart)) {
 		err = strategies[o->strategy].run(&x);
 		r->complete = !err && !x.stop && !r->bounded;
 		if (r->diverged >= 0)

@@ -138,6 +138,7 @@ struct explore_options {
 	u64 seed;
 	u64 most;		/* executions, after which it stops at the first complete one; 0: any number */
 	u32 max_events;		/* of one thread in one execution; 0: EXPLORE_MAX_EVENTS */
+	bool no_classes;	/* nobody asks which executions are of one class: each counts as its own */
 	bool want_class;	/* fill in explore_run.class with EXPLORE_DPOR too */
 
 	/* Called for each complete execution, at its end. May be NULL. False: stop. */
