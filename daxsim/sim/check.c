@@ -13,12 +13,6 @@
 #include "daxsim/sim/check_private.h"
 #include "daxsim/sim/sim.h"
 
-static void note_model(void *data, bool write, u32 ino, u32 page)
-{
-	(void)data;
-	also(write ? P_WRITE : P_READ, obj(OBJ_MODEL, ino, page));
-}
-
 int check_create(struct sim *sim, u64 ignored, check_report_fn report, void *data)
 {
 	struct check *c = arena_alloc(&sim->arena, sizeof(*c));
@@ -31,8 +25,6 @@ int check_create(struct sim *sim, u64 ignored, check_report_fn report, void *dat
 	if (!c->chunks)
 		return -ENOMEM;
 	model_init(&c->model, &sim->arena);
-	c->model.note = note_model;
-	c->model.note_data = c;
 	sim->check = c;
 	return 0;
 }

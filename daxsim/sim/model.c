@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "daxsim/sim/point.h"
+
 static const u8 zeroes[PAGE_SIZE];
 
 static int page_cmp(const struct model_page *a, const struct model_page *b)
@@ -19,13 +21,12 @@ void model_init(struct model *m, struct arena *arena)
 {
 	RB_INIT(&m->pages);
 	m->arena = arena;
-	m->note = NULL;
 }
 
-static void note(const struct model *m, bool write, u32 ino, u32 page)
+/* A page is looked at or changed; EXTENT_ALL: any of the file. */
+static void note(enum point_kind kind, u32 ino, u32 page)
 {
-	if (m->note)
-		m->note(m->note_data, write, ino, page);
+	also(kind, obj(OBJ_MODEL, ino, page));
 }
 
 /* The first page at or behind a key. */
@@ -62,7 +63,7 @@ void model_write(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *dat
 {
 	struct model_page *p;
 
-	note(m, true, ino, pgoff);
+	note(P_WRITE, ino, pgoff);
 	p = lookup(m, ino, pgoff);
 	if (!p) {
 		if (!data)
@@ -82,7 +83,7 @@ void model_drop(struct model *m, u32 ino, pgoff_t first, u64 nr)
 	u64 end = nr > U64_MAX - first ? U64_MAX : first + nr;
 	struct model_page *p;
 
-	note(m, true, ino, nr == 1 ? first : MODEL_ALL);
+	note(P_WRITE, ino, nr == 1 ? first : EXTENT_ALL);
 	p = at_or_behind(m, ino, first);
 	while (p && p->ino == ino && p->pgoff < end) {
 		struct model_page *next = RB_NEXT(model_tree, &m->pages, p);
@@ -96,7 +97,7 @@ void model_drop(struct model *m, u32 ino, pgoff_t first, u64 nr)
 
 void model_shift(struct model *m, u32 ino, pgoff_t first, s64 delta)
 {
-	note(m, true, ino, MODEL_ALL);
+	note(P_WRITE, ino, EXTENT_ALL);
 	/* Order among the pages of one file stays, so they can be renumbered in place. */
 	for (struct model_page *p = at_or_behind(m, ino, first); p && p->ino == ino; p = RB_NEXT(model_tree, &m->pages, p))
 		p->pgoff += delta;
@@ -106,7 +107,7 @@ s64 model_diff(struct model *m, u32 ino, pgoff_t pgoff, u64 off, const u8 *data,
 {
 	const u8 *right;
 
-	note(m, false, ino, pgoff);
+	note(P_READ, ino, pgoff);
 	right = model_find(m, ino, pgoff);
 	right = right ? right + off : zeroes;
 	data = data ? data : zeroes;

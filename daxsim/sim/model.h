@@ -26,13 +26,7 @@ RB_HEAD(model_tree, model_page);
 struct model {
 	struct model_tree pages;
 	struct arena *arena;
-
-	/* Told which page is looked at or changed; MODEL_ALL: any of the file. May be NULL. */
-	void (*note)(void *data, bool write, u32 ino, u32 page);
-	void *note_data;
 };
-
-#define MODEL_ALL UINT32_MAX
 
 /* @p unless it is NULL: a machine that cannot be watched any more cannot go on. */
 static inline void *watcher_must(void *p)
