@@ -197,14 +197,9 @@ static void map_file(struct machine *m, struct file *f, const struct cmd *cmd,
 		    (cmd->flags & CMD_PRIVATE ? 0 : VM_SHARED);
 	u64 nr_pages = DIV_ROUND_UP(cmd->len, PAGE_SIZE), addr;
 
-	const struct named_mapping *map;
-
 	use_name(cmd->mapping, P_READ);
-	map = FIND(m, maps, nr_maps, cmd->name);
-	if (map && map->nr_pages) {
-		outcome_fail(out, "mapping %s exists already; munmap it or use another name", cmd->name);
+	if (mapping_exists(m, cmd->name, out))
 		return;
-	}
 	out->ret = -EINVAL;
 	if (cmd->off & ~PAGE_MASK)
 		return;

@@ -141,19 +141,27 @@ static void use_stray_address(const struct cmd *cmd, struct outcome *out)
 	}
 }
 
+bool mapping_exists(struct machine *m, const char *name, struct outcome *out)
+{
+	const struct named_mapping *map = FIND(m, maps, nr_maps, name);
+
+	if (!map || !map->nr_pages)
+		return false;
+	outcome_fail(out, "mapping %s exists already; munmap it or use another name", name);
+	return true;
+}
+
 void bind_mapping(struct machine *m, const struct cmd *cmd, u64 addr, u64 nr_pages,
 		  struct outcome *out)
 {
 	struct named_mapping *map;
 
 	also_name(cmd->mapping, P_WRITE);
-	map = FIND(m, maps, nr_maps, cmd->name);
-	if (map && map->nr_pages) {
-		if (nr_pages)
-			outcome_fail(out, "mapping %s exists already; munmap it or use another name",
-				     cmd->name);
+	if (nr_pages && mapping_exists(m, cmd->name, out))
 		return;
-	}
+	map = FIND(m, maps, nr_maps, cmd->name);
+	if (map && map->nr_pages)
+		return;
 	if (!map && m->nr_maps == MAX_NAMES) {
 		outcome_fail(out, "more than %d mappings", MAX_NAMES);
 		return;

@@ -54,6 +54,9 @@ void bind_file(struct machine *m, const struct cmd *cmd, const char *name, struc
 /** close_file() - have a handle, which stands for an open file, stand for nothing */
 void close_file(struct machine *m, const char *name);
 
+/** mapping_exists() - whether a name stands for a mapping; if it does, @out says that it may not */
+bool mapping_exists(struct machine *m, const char *name, struct outcome *out);
+
 /**
  * bind_mapping() - make a name stand for a mapping that was made now, if it stands for none
  * @m: the machine
