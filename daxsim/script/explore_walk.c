@@ -88,14 +88,11 @@ static u8 explore_kind(const struct task *t, enum point_kind kind)
 
 static void announce(struct explorer *x, struct walker *w, u8 kind, u64 object)
 {
-	static const u8 asks[NR_EXPLORE_KINDS] = {
-		[EXPLORE_LOCK] = 1, [EXPLORE_RLOCK] = 1, [EXPLORE_WAIT] = 1,
-	};
 	u32 bit = 1U << w->session->index;
 
 	w->next_object = object;
 	w->next_kind = kind;
-	x->asking = asks[kind] ? x->asking | bit : x->asking & ~bit;
+	x->asking = explore_asks(kind) ? x->asking | bit : x->asking & ~bit;
 }
 
 /*
@@ -118,20 +115,6 @@ static bool joins(const struct explore_event *e, u8 kind)
 	}
 }
 
-static void join(struct explore_event *e, u8 kind, u64 object)
-{
-	int i = 0;
-
-	if (kind == EXPLORE_READ || kind == EXPLORE_WRITE) {
-		explore_add(e, object, kind);
-		return;
-	}
-	while (e->kind[i])
-		i++;
-	e->object[i] = object;
-	e->kind[i] = kind;
-}
-
 /* Every access is an event: stop before it, unless the explorer wants the same session to go on. */
 static bool stop_at_access(void *data, struct task *t, enum point_id id, enum point_kind kind,
 			   u64 object)
@@ -148,7 +131,7 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 	}
 	does = explore_kind(t, kind);
 	if (x->doing && !x->apart && !w->first_event && joins(&x->event, does)) {
-		join(&x->event, does, object);
+		explore_add(&x->event, object, does);
 		w->passed++;
 		return false;
 	}

@@ -41,6 +41,12 @@ enum explore_kind {
 	NR_EXPLORE_KINDS
 };
 
+/** explore_asks() - whether an access may have to wait for its lock */
+static inline bool explore_asks(u8 kind)
+{
+	return kind == EXPLORE_LOCK || kind == EXPLORE_RLOCK || kind == EXPLORE_WAIT;
+}
+
 #define EXPLORE_ALL UINT32_MAX	/* low half of an object: all objects with the same high half */
 #define EXPLORE_EVERYTHING UINT64_MAX	/* an object that is all objects */
 
@@ -185,7 +191,8 @@ int explore(const struct explore_program *p, const struct explore_options *o,
  * explore_add() - one more access of an event; where there is no room, a coarser one
  * @e: the event; if it takes or drops a lock, that stays its first access
  * @object: any
- * @kind: EXPLORE_READ or EXPLORE_WRITE; EXPLORE_LOCK if the event takes a lock that is free for sure
+ * @kind: EXPLORE_READ or EXPLORE_WRITE; EXPLORE_LOCK if the event takes a lock that is free for sure.
+ *	If the last access is free still, also EXPLORE_UNLOCK or EXPLORE_RUNLOCK
  */
 void explore_add(struct explore_event *e, u64 object, enum explore_kind kind);
 

@@ -33,10 +33,6 @@ static bool comes_after(const struct step_taken *s, const struct overtaken *o)
 	return false;
 }
 
-static const u8 takes[NR_EXPLORE_KINDS] = {
-	[EXPLORE_LOCK] = 1, [EXPLORE_RLOCK] = 1, [EXPLORE_WAIT] = 1,
-};
-
 /* Who still has a lock. Going back, the first thing that a thread did to it decides. */
 struct lock_trail {
 	u32 holders;
@@ -94,7 +90,7 @@ static u32 come_before(const struct explorer *x, const struct late_event *late, 
 			vclock_join(clock, &s->clock);
 		go_back(&trail, s, e);
 	}
-	if (!takes[e->kind[0]])
+	if (!explore_asks(e->kind[0]))
 		return 0;
 	return trail.holders | (history_holders(x, e, from) & ~trail.decided);
 }
