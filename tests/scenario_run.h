@@ -17,6 +17,15 @@ struct trial {
 	struct verdict v;
 };
 
+/* For an MMU that lies: every PTE it sets is one that may only be read. */
+static inline int set_pte_read_only(struct vma *vma, u64 page, const struct pte *new)
+{
+	struct pte pte = *new;
+
+	pte.writable = false;
+	return soft_mmu.set_pte(vma, page, &pte);
+}
+
 static inline struct scenario *parse_text(const char *text)
 {
 	struct scenario *s = scenario_parse("t.scn", text, strlen(text), stderr);

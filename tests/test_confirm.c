@@ -123,15 +123,6 @@ Test(confirm, another_course_is_noticed)
 		expect_off_course(part, 3);
 }
 
-/* Every PTE it sets is one that may only be read. */
-static int set_pte_read_only(struct vma *vma, u64 page, const struct pte *new)
-{
-	struct pte pte = *new;
-
-	pte.writable = false;
-	return soft_mmu.set_pte(vma, page, &pte);
-}
-
 Test(confirm, a_difference_is_no_race)
 {
 	struct mmu_ops liar = soft_mmu;

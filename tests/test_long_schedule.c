@@ -76,15 +76,6 @@ Test(long_schedule, finding_is_confirmed)
 	end_trial(&t);
 }
 
-/* Every PTE it sets is one that may only be read. */
-static int set_pte_read_only(struct vma *vma, u64 page, const struct pte *new)
-{
-	struct pte pte = *new;
-
-	pte.writable = false;
-	return soft_mmu.set_pte(vma, page, &pte);
-}
-
 /* A difference between MMUs is seen, though it shows in the last step only. */
 Test(long_schedule, end_is_checked)
 {

@@ -345,14 +345,6 @@ static void expect_disagreement(const struct mmu_ops *liar, const char *truth, c
 	end_trial(&t);
 }
 
-static int set_pte_read_only(struct vma *vma, u64 page, const struct pte *new)
-{
-	struct pte pte = *new;
-
-	pte.writable = false;
-	return soft_mmu.set_pte(vma, page, &pte);
-}
-
 static int set_pte_writable(struct vma *vma, u64 page, const struct pte *new)
 {
 	struct pte pte = *new;
