@@ -8,7 +8,7 @@
 #include "daxsim/sim/check.h"
 #include "daxsim/sim/sim.h"
 
-#define FINE_EXTENT 64		/* blocks; changes up to this size are announced block by block */
+#define FINE_EXTENT 4		/* blocks; accesses up to this size are announced block by block */
 
 /* Read a counter that i_lock guards; taking a guard does not change the inode. */
 static u64 read_count(const struct inode *inode, const u64 *count)
@@ -50,11 +50,39 @@ int get_block(struct inode *inode, sector_t iblock, struct buffer_head *bh, int 
 	return inode->i_sb->ops->get_block(inode, iblock, bh, create);
 }
 
+/* Blocks of the file are looked at, or are about to change, all at once. */
+static void extent_point(const struct inode *inode, sector_t iblock, u64 len, enum point_id id,
+			 enum point_kind kind)
+{
+	if (len > FINE_EXTENT) {
+		point(id, kind, obj(OBJ_EXTENT, inode->i_ino, EXTENT_ALL));
+		return;
+	}
+	point(id, kind, obj(OBJ_EXTENT, inode->i_ino, iblock));
+	for (u64 i = 1; i < len; i++)
+		also(kind, obj(OBJ_EXTENT, inode->i_ino, iblock + i));
+}
+
+/* A copy of the extent at or behind a block; false if none follows. */
+static bool next_extent(struct inode *inode, sector_t iblock, struct extent *e)
+{
+	const struct extent *found;
+
+	guard_lock(&inode->i_lock);
+	found = extent_find_next(&inode->extents, iblock);
+	if (found)
+		*e = *found;
+	guard_unlock(&inode->i_lock);
+	return found;
+}
+
 bool map_bh(struct inode *inode, sector_t iblock, struct buffer_head *bh)
 {
 	struct extent e;
 
-	if (!extent_lookup(inode, iblock, &e) || e.lblk > iblock)
+	/* How far the extent goes is part of the answer. */
+	extent_point(inode, iblock, DIV_ROUND_UP(bh->b_size, PAGE_SIZE), P_extent_lookup, P_READ);
+	if (!next_extent(inode, iblock, &e) || e.lblk > iblock)
 		return false;
 	bh->b_state = e.unwritten ? BH_Unwritten : BH_Mapped;
 	bh->b_blocknr = e.pblk + (iblock - e.lblk);
@@ -171,30 +199,6 @@ long bdev_direct_access(struct super_block *sb, block_t block, void **addr, long
 		return inject_error(inj);
 	avail = pmem_direct_access(&sb->sim->pmem, block * SECTORS_PER_PAGE, addr, &pfn, size);
 	return fires && avail > 0 ? min_t(long, avail, inject_short_len(inj)) : avail;
-}
-
-static void extent_point(const struct inode *inode, sector_t iblock, u64 len, enum point_id id,
-			 enum point_kind kind)
-{
-	if (len > FINE_EXTENT) {
-		point(id, kind, obj(OBJ_EXTENT, inode->i_ino, EXTENT_ALL));
-		return;
-	}
-	for (u64 i = 0; i < len; i++)
-		point(id, kind, obj(OBJ_EXTENT, inode->i_ino, iblock + i));
-}
-
-/* The same without a point. */
-static bool next_extent(struct inode *inode, sector_t iblock, struct extent *e)
-{
-	const struct extent *found;
-
-	guard_lock(&inode->i_lock);
-	found = extent_find_next(&inode->extents, iblock);
-	if (found)
-		*e = *found;
-	guard_unlock(&inode->i_lock);
-	return found;
 }
 
 bool extent_lookup(struct inode *inode, sector_t iblock, struct extent *e)
