@@ -14,14 +14,10 @@ const struct name_table inject_names = NAME_TABLE(inject_table);
 
 static u64 times_left(const struct injection *inj)
 {
-	u64 times;
-
-	if (unlikely(inj->awaited))
-		also(P_READ, obj(OBJ_INJECT, 0, 0));
-	times = __atomic_load_n(&inj->times, __ATOMIC_RELAXED);
-	if (unlikely(times))
+	/* Whether the call is counted only shows behind this. */
+	if (unlikely(inj->counts))
 		also(P_WRITE, obj(OBJ_INJECT, 0, 0));
-	return times;
+	return __atomic_load_n(&inj->times, __ATOMIC_RELAXED);
 }
 
 static void set_times(struct injection *inj, u64 times)

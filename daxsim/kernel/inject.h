@@ -37,7 +37,7 @@ struct injection {
 	u64 short_len;	/* direct_access: bytes it returns at most */
 	u64 after;	/* calls (copy: bytes) that still go well */
 	u64 times;	/* failures left; 0: none */
-	bool awaited;	/* it may be armed some time: looking at it is an access */
+	bool counts;	/* it may be armed some time: each call is an access */
 	struct guard guard;	/* of the two counters */
 };
 

@@ -26,7 +26,7 @@ int machine_init(struct machine *m, const struct scenario *s, const struct varia
 		return err;
 	}
 	for (int i = 0; i < NR_INJECT_SITES; i++)
-		m->sim.sb->inject[i].awaited = s->injects;
+		m->sim.sb->inject[i].counts = s->injected >> i & 1;
 	return 0;
 }
 
@@ -383,7 +383,7 @@ static void cmd_inject(struct machine *m, const struct cmd *cmd, struct outcome 
 	point(P_arm_injection, P_WRITE, obj(OBJ_INJECT, 0, 0));
 	m->sim.sb->inject[cmd->site] = (struct injection){
 		.error = cmd->error, .short_len = cmd->short_len, .after = cmd->after,
-		.times = cmd->times, .awaited = true,
+		.times = cmd->times, .counts = true,
 	};
 }
 

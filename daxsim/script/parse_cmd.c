@@ -158,12 +158,12 @@ static void parse_injection(struct parser *p, struct cmd *c)
 	struct pos pos;
 	int site;
 
-	p->s->injects = true;
 	expect_word(p, "a place such as get_block");
 	site = name_find(&inject_names, p->tok.word);
 	if (site < 0)
 		fail_unknown(p, p->tok.pos, "place for an error", p->tok.word, &inject_names);
 	c->site = site;
+	p->s->injected |= BIT(site);
 	advance(p);
 	pos = p->tok.pos;
 	if (accept(p, "short")) {

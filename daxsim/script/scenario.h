@@ -265,7 +265,7 @@ struct scenario {
 	struct schedule *schedules;	/* none: the sessions run one after the other */
 	struct explore_request explore;
 	struct final *finals;
-	bool injects;		/* some command arms an injection */
+	u64 injected;		/* bit per enum inject_site that some command arms */
 	u64 ignored;		/* bit per enum invariant: not judged here */
 	enum expectation expect;	/* of variants that do not say it themselves */
 	u64 bugs;
