@@ -62,6 +62,15 @@ struct page *find_lock_page(struct address_space *mapping, pgoff_t index)
 	}
 }
 
+/*
+ * The number of a page's lock. The lock of a page that was there before may still be held, so the
+ * place in the file is not enough; and it must not hang on what other tasks do meanwhile.
+ */
+static u64 new_lock_number(struct task *t)
+{
+	return t->id << 20 | (t->nr_pages++ & ((1 << 20) - 1));
+}
+
 /* Put a new page into the cache, locked and with a reference. tree_lock is held. */
 static struct page *add_page(struct address_space *mapping, pgoff_t index)
 {
@@ -73,7 +82,8 @@ static struct page *add_page(struct address_space *mapping, pgoff_t index)
 	page->mapping = mapping;
 	page->index = index;
 	page->count = 2;
-	lock_init_at(&page->lock, LOCK_PAGE_LOCK, inode->name, inode->i_ino, index);
+	lock_init_at(&page->lock, LOCK_PAGE_LOCK, inode->name, inode->i_ino,
+		     new_lock_number(current));
 	/* Locked before anybody can find it, as by add_to_page_cache_lru(). */
 	lock_adopt(&page->lock);
 	RB_INSERT(page_tree, &mapping->pages, page);

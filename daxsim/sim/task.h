@@ -34,6 +34,7 @@ struct task {
 	const char *step;	/* of a scenario, which it is in; NULL: in none */
 	const char *function;	/* the last place it marked, or NULL */
 	u32 id;			/* index in its scheduler */
+	u32 nr_pages;		/* that it put into page caches */
 	union {
 		struct {
 			bool deterministic;	/* points go to the scheduler; false in live mode */
