@@ -249,6 +249,47 @@ Test(explore, objects_that_stand_for_many)
 	}
 }
 
+static struct explore_event one_access(u64 object, u8 kind)
+{
+	return (struct explore_event){ { object }, { kind } };
+}
+
+/* Those of one kind of object are told apart no more, from the second on; the rest stay. */
+Test(explore, more_accesses_than_there_is_room_for)
+{
+	const u64 lock = 9ULL << 32;
+	struct explore_event e = one_access(lock, EXPLORE_LOCK);
+	struct explore_event other;
+
+	/* 1, 2, 3, 1, 2, 3, ... */
+	for (u32 i = 0; i < 2 * EXPLORE_ACCESSES; i++)
+		explore_add(&e, (1ULL + i % 3) << 32 | i, i ? EXPLORE_READ : EXPLORE_WRITE);
+	cr_expect_eq(e.object[0], lock);
+	cr_expect_eq(e.kind[0], EXPLORE_LOCK);
+	for (u32 i = 0; i < 2 * EXPLORE_ACCESSES; i++) {
+		other = one_access((1ULL + i % 3) << 32 | i, EXPLORE_WRITE);
+		cr_expect(explore_dependent(&e, &other), "%u", i);
+	}
+	other = one_access(4ULL << 32 | 1, EXPLORE_WRITE);
+	cr_expect(!explore_dependent(&e, &other));
+	other = one_access(2ULL << 32 | 1, EXPLORE_READ);
+	cr_expect(!explore_dependent(&e, &other));
+
+	/* A lock that is free for sure finds room, too. */
+	explore_add(&e, 8ULL << 32, EXPLORE_LOCK);
+	other = one_access(8ULL << 32, EXPLORE_LOCK);
+	cr_expect(explore_dependent(&e, &other));
+	other.object[0] = 7ULL << 32;
+	cr_expect(!explore_dependent(&e, &other));
+
+	/* No two alike: about everything. */
+	e = (struct explore_event){ 0 };
+	for (u32 i = 0; i <= EXPLORE_ACCESSES; i++)
+		explore_add(&e, (1ULL + i) << 32, EXPLORE_READ);
+	other = one_access(99ULL << 32, EXPLORE_READ);
+	cr_expect(explore_dependent(&e, &other));
+}
+
 #define SLOTS 3
 
 /* A toy that can be saved. It comes first, so that its functions take this for one. */

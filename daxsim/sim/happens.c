@@ -41,6 +41,37 @@ static void widen(struct explore_event *e, int i, u64 object, enum explore_kind 
 	e->kind[i] = max_t(u8, e->kind[i], kind);
 }
 
+/*
+ * The latest access before number @i to data that has the high half in common with @object; 0: there
+ * is none. The first of all is not looked at, and stays what it is.
+ */
+static int similar_access(const struct explore_event *e, int i, u64 object)
+{
+	while (--i > 0)
+		if (e->object[i] >> 32 == object >> 32 && is_data(e->kind[i]))
+			break;
+	return max_t(int, i, 0);
+}
+
+/* Make one access of two, the last of which goes. Returns the place behind all; 0: none are alike. */
+static int merge_accesses(struct explore_event *e)
+{
+	for (int i = EXPLORE_ACCESSES - 1; i > 1; i--) {
+		int same = is_data(e->kind[i]) ? similar_access(e, i, e->object[i]) : 0;
+
+		if (!same)
+			continue;
+		widen(e, same, e->object[i] | EXPLORE_ALL, e->kind[i]);
+		for (; i < EXPLORE_ACCESSES - 1; i++) {
+			e->object[i] = e->object[i + 1];
+			e->kind[i] = e->kind[i + 1];
+		}
+		e->kind[i] = EXPLORE_NONE;
+		return i;
+	}
+	return 0;
+}
+
 void explore_add(struct explore_event *e, u64 object, enum explore_kind kind)
 {
 	int i, last = EXPLORE_ACCESSES - 1;
@@ -50,16 +81,14 @@ void explore_add(struct explore_event *e, u64 object, enum explore_kind kind)
 			widen(e, i, object, kind);
 			return;
 		}
-	if (i < EXPLORE_ACCESSES) {
+	if (i < EXPLORE_ACCESSES)
 		widen(e, i, object, kind);
-		return;
-	}
-	for (i = 0; i < EXPLORE_ACCESSES; i++)
-		if (e->object[i] >> 32 == object >> 32 && is_data(e->kind[i])) {
-			widen(e, i, object | EXPLORE_ALL, kind);
-			return;
-		}
-	widen(e, last, EXPLORE_EVERYTHING, EXPLORE_WRITE);
+	else if ((i = similar_access(e, EXPLORE_ACCESSES, object)))
+		widen(e, i, object | EXPLORE_ALL, kind);
+	else if ((i = merge_accesses(e)))
+		widen(e, i, object, kind);
+	else
+		widen(e, last, EXPLORE_EVERYTHING, EXPLORE_WRITE);
 }
 
 bool explore_dependent(const struct explore_event *a, const struct explore_event *b)
