@@ -11,16 +11,17 @@
 #include "tests/toy_program.h"
 
 #define SEEDS 48
+#define FORKING_SEEDS 32
 
 static const struct explore_options dpor = { .strategy = EXPLORE_DPOR, .want_class = true };
 static const struct explore_options naive = { .strategy = EXPLORE_NAIVE };
 
-static void compare_with_naive(bool locks)
+static void compare_with_naive(struct toy draw(u64 seed, bool locks), u64 seeds, bool locks)
 {
 	u64 deadlocks = 0, cut = 0, classes = 0;
 
-	for (u64 seed = 0; seed < SEEDS; seed++) {
-		struct toy toy = toy_random(seed, locks);
+	for (u64 seed = 0; seed < seeds; seed++) {
+		struct toy toy = draw(seed, locks);
 		struct behaviours a = toy_explore(&toy, dpor), b = toy_explore(&toy, naive);
 
 		cr_expect(!a.err && !b.err);
@@ -37,19 +38,53 @@ static void compare_with_naive(bool locks)
 		free(a.hashes);
 		free(b.hashes);
 	}
-	cr_expect_gt(classes, 10 * SEEDS);
+	cr_expect_gt(classes, 10 * seeds);
 	cr_expect_lt(cut, classes / 5);
 	cr_expect(!locks || deadlocks, "no program had a deadlock: too tame");
 }
 
 Test(explore_naive, memory_only)
 {
-	compare_with_naive(false);
+	compare_with_naive(toy_random, SEEDS, false);
 }
 
 Test(explore_naive, with_locks)
 {
-	compare_with_naive(true);
+	compare_with_naive(toy_random, SEEDS, true);
+}
+
+/*
+ * What an event accesses may hang on what it reads: a dependence is gone when something else has
+ * come between, and if that is asleep when it matters, only sleepers that were woken tell of it.
+ */
+Test(explore_naive, forking_events)
+{
+	compare_with_naive(toy_random_forks, FORKING_SEEDS, false);
+}
+
+Test(explore_naive, forking_events_with_locks)
+{
+	compare_with_naive(toy_random_forks, FORKING_SEEDS, true);
+}
+
+/* The smallest of those: thread 1 reads 0 only if it finds 2 as it was. */
+Test(explore_naive, vanished_dependence)
+{
+	struct toy toy = {
+		.nr_threads = 3,
+		.code = {
+			{ { EXPLORE_WRITE, 0, 0, 0 } },
+			{ { EXPLORE_READ, 2, EXPLORE_READ, 0 } },
+			{ { EXPLORE_READ, 0, 0, 0 }, { EXPLORE_WRITE, 2, 0, 0 } },
+		},
+		.forks = { [1] = { { true, EXPLORE_NONE, 0 } } },
+	};
+	struct behaviours a = toy_explore(&toy, dpor), b = toy_explore(&toy, naive);
+
+	cr_expect(same_behaviours(&a, &b), "%zu of %zu", a.nr, b.nr);
+	cr_expect_eq(a.nr, 6);
+	free(a.hashes);
+	free(b.hashes);
 }
 
 /*

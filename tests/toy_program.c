@@ -39,7 +39,17 @@ static struct toy_op lastzero_op(const struct toy *toy, unsigned int t)
 
 static struct toy_op next_op(const struct toy *toy, unsigned int t)
 {
-	return toy->kind == TOY_LASTZERO ? lastzero_op(toy, t) : toy->code[t][toy->pc[t]];
+	const struct toy_fork *fork = &toy->forks[t][toy->pc[t]];
+	struct toy_op op;
+
+	if (toy->kind == TOY_LASTZERO)
+		return lastzero_op(toy, t);
+	op = toy->code[t][toy->pc[t]];
+	if (fork->forks && toy->vars[op.var].turn & 1) {
+		op.kind2 = fork->kind;
+		op.var2 = fork->var;
+	}
+	return op;
 }
 
 static bool can_go_on(const struct toy *toy, struct toy_op op)
@@ -309,6 +319,27 @@ struct toy toy_random(u64 seed, bool locks)
 		while (d.nr_held && draw(&d, 4))
 			drop_lock(&d, draw(&d, d.nr_held));
 	}
+	return toy;
+}
+
+struct toy toy_random_forks(u64 seed, bool locks)
+{
+	struct toy toy = toy_random(seed, locks);
+	struct toy_drawing d = { .toy = &toy, .state = mix(seed + 2) };
+
+	for (; d.t < toy.nr_threads; d.t++)
+		for (unsigned int i = 0; i < TOY_CODE; i++) {
+			struct toy_op *op = &toy.code[d.t][i];
+
+			if (op->kind != EXPLORE_READ || !draw(&d, 3))
+				continue;
+			/* The other variable that it does not read, or nothing. */
+			op->kind2 = EXPLORE_READ + draw(&d, 2);
+			op->var2 = (op->var + 1) % DATA_VARS;
+			toy.forks[d.t][i] = (struct toy_fork){
+				true, EXPLORE_NONE + draw(&d, 3), (op->var + 2) % DATA_VARS,
+			};
+		}
 	return toy;
 }
 

@@ -21,6 +21,13 @@ struct toy_op {
 	u8 var2;
 };
 
+/* What the first access of an event reads decides between the second one and this. */
+struct toy_fork {
+	bool forks;
+	u8 kind;		/* or EXPLORE_NONE */
+	u8 var;
+};
+
 struct toy_var {
 	int value;
 	u64 turn;		/* hash of the last write, or of the last exclusive critical section */
@@ -38,6 +45,7 @@ struct toy {
 	enum toy_kind kind;
 	unsigned int nr_threads;
 	struct toy_op code[EXPLORE_THREADS][TOY_CODE];
+	struct toy_fork forks[EXPLORE_THREADS][TOY_CODE];
 	u32 hidden;		/* accesses not told to explore(), bit per enum explore_kind */
 	u32 limit;		/* lastzero: n */
 	/* An access joins the taking of a lock right before it, and dropping locks what comes before. */
@@ -65,6 +73,9 @@ struct toy toy_readers(u32 n);
  * @locks: whether to use locks, too
  */
 struct toy toy_random(u64 seed, bool locks);
+
+/** toy_random_forks() - the same, but what many a read finds decides what its event accesses besides */
+struct toy toy_random_forks(u64 seed, bool locks);
 
 /* What executions came to: the distinct hashes among them, sorted. */
 struct behaviours {

@@ -6,6 +6,13 @@
  * At each depth of the execution that is on the stack stands a choice. Whenever
  * an event turns out to race with an earlier one, the choice before the earlier
  * one gets a further thread to try, unless one that it has leads there as well.
+ *
+ * That takes for granted that two events which depend on each other still do so when
+ * something else has come between that depends on one of them only. Ours may not: what an event
+ * accesses may hang on what it reads. A load that finds a PTE accesses the block behind it;
+ * once the PTE was zapped it does not, and whoever writes the block has nothing to do with it
+ * any more. Where that load sleeps, having been tried, no other is looked at. So it is
+ * remembered what sleepers would have done where they were woken.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +26,16 @@
 struct sleeper {
 	struct explore_event event;
 	u64 marks;
+	u64 rest_marks;		/* of accesses that may hang on what the first one finds */
+};
+
+/* A sleeper that was woken by a step. Had others come before that, it would sleep no more either. */
+struct woken {
+	u64 marks;		/* the sleeper's rest_marks */
+	const struct sleeper *sleeper;
+	u32 depth;		/* of the step */
+	s16 index;		/* of the same in its thread */
+	u8 waker, thread;	/* whose the step is, and the sleeper's */
 };
 
 /* Who goes on at one depth. Threads are bits. */
@@ -26,6 +43,7 @@ struct choice {
 	u32 enabled;
 	u32 backtrack;	/* those to be tried */
 	u32 sleep;	/* those that need not be: what they lead to has been explored */
+	u32 nr_woken;	/* on the way to here */
 	u8 thread;	/* the one that is being tried */
 	u64 begun;	/* executions before it */
 	const struct sleeper *asleep[EXPLORE_THREADS];
@@ -34,7 +52,8 @@ struct choice {
 struct dpor {
 	struct explorer *x;
 	struct choice *choices;	/* by depth */
-	struct sleeper (*tried)[EXPLORE_THREADS];	/* by depth */
+	struct sleeper *tried;		/* by depth and thread */
+	struct woken *woken;		/* in the order of the steps on the stack */
 	u32 *races;
 	u32 base;		/* choices below this depth are another process's */
 	struct ahead ahead;
@@ -77,32 +96,96 @@ static bool choose(struct dpor *d)
 	return true;
 }
 
+/* Whether what @e finds, other than by its last access, is another thing behind @waker. */
+static bool changes(const struct explore_event *waker, const struct explore_event *e)
+{
+	for (u32 i = 0; i + 1 < EXPLORE_ACCESSES && e->kind[i + 1]; i++)
+		for (u32 j = 0; j < EXPLORE_ACCESSES && waker->kind[j]; j++)
+			if (same_object(e->object[i], waker->object[j]) &&
+			    (waker->kind[j] == EXPLORE_WRITE || explore_asks(e->kind[i])))
+				return true;
+	return false;
+}
+
+/* The step at @depth has happened, which @q does not sleep through. */
+static void wake(struct dpor *d, u32 depth, unsigned int q)
+{
+	const struct step_taken *waker = &d->x->steps[depth];
+	const struct sleeper *s = d->choices[depth].asleep[q];
+
+	if (s->rest_marks && changes(&waker->event, &s->event))
+		d->woken[d->choices[depth + 1].nr_woken++] = (struct woken){
+			s->rest_marks, s, depth, waker->index, waker->thread, q,
+		};
+}
+
+/* Pass on who sleeps, which is those whose event does not depend on the step at @depth. */
+static void pass_on(struct dpor *d, u32 depth)
+{
+	const struct step_taken *s = &d->x->steps[depth];
+	const struct choice *c = &d->choices[depth];
+	struct choice *next = &d->choices[depth + 1];
+
+	next->sleep = 0;
+	next->nr_woken = c->nr_woken;
+	for (u32 left = c->sleep; left; left &= left - 1) {
+		unsigned int q = __builtin_ctz(left);
+
+		if (c->asleep[q]->marks & s->marks &&
+		    explore_dependent(&c->asleep[q]->event, &s->event)) {
+			wake(d, depth, q);
+			continue;
+		}
+		next->sleep |= 1U << q;
+		next->asleep[q] = c->asleep[q];
+	}
+}
+
+/* Whether an access of @e but the first, which it makes whatever it finds, races with @other. */
+static bool rest_races(const struct explore_event *e, const struct explore_event *other)
+{
+	for (u32 i = 1; i < EXPLORE_ACCESSES && e->kind[i]; i++)
+		for (u32 j = 0; j < EXPLORE_ACCESSES && other->kind[j]; j++)
+			if (same_object(e->object[i], other->object[j]) &&
+			    explore_relations[e->kind[i]][other->kind[j]] == RACE)
+				return true;
+	return false;
+}
+
+/* The last step may have to come before what sleepers would have done where they were woken. */
+static void reverse_woken(struct dpor *d, const struct late_event *late)
+{
+	const struct step_taken *last = &d->x->steps[late->depth];
+	struct reversal r;
+
+	for (u32 i = d->choices[late->depth].nr_woken; i--;) {
+		const struct woken *w = &d->woken[i];
+
+		if (w->marks & last->marks && w->index > last->clock.of[w->waker] &&
+		    w->thread != last->thread && rest_races(&w->sleeper->event, &last->event) &&
+		    sleeper_reversal(d->x, late, w->thread, &w->sleeper->event, w->depth, &r))
+			demand(d, r.depth, r.initials, r.pick);
+	}
+}
+
 /*
- * What was chosen has happened. Pass on who sleeps, which is those whose event does not depend
- * on this one, and see to the races. Returns whether the same thread is to go on at once.
+ * What was chosen has happened: see to sleep, and to the races. Returns whether the same thread is
+ * to go on at once.
  */
 static bool taken(void *ctx, const struct explore_event *event)
 {
 	struct dpor *d = ctx;
 	struct explorer *x = d->x;
-	struct choice *c = &d->choices[x->depth], *next = c + 1;
+	const struct choice *c = &d->choices[x->depth];
 	const struct late_event late = {
 		.thread = c->thread, .event = event, .depth = x->depth, .last = x->last[c->thread],
 	};
 	u32 nr = explorer_push(x, c->thread, event, d->races);
-	u64 marks = x->steps[late.depth].marks;
 
-	next->sleep = 0;
-	for (u32 left = c->sleep; left; left &= left - 1) {
-		unsigned int q = __builtin_ctz(left);
-
-		if (c->asleep[q]->marks & marks && explore_dependent(&c->asleep[q]->event, event))
-			continue;
-		next->sleep |= 1U << q;
-		next->asleep[q] = c->asleep[q];
-	}
+	pass_on(d, late.depth);
 	reverse_all(d, &late, nr);
-	return choose(d) && next->thread == c->thread;
+	reverse_woken(d, &late);
+	return choose(d) && c[1].thread == c->thread;
 }
 
 /* Those who cannot go on never executed the event that races. */
@@ -151,13 +234,24 @@ static void extend(struct dpor *d)
 	explorer_finish(x);
 }
 
+/* Marks of the data that the event accesses, other than by its first access. */
+static u64 rest_marks(const struct explore_event *event)
+{
+	struct explore_event rest = { 0 };
+
+	for (u32 i = 1; i < EXPLORE_ACCESSES; i++)
+		if (event->kind[i] == EXPLORE_READ || event->kind[i] == EXPLORE_WRITE)
+			explore_add(&rest, event->object[i], event->kind[i]);
+	return event_marks(&rest);
+}
+
 /* The thread at the head of a choice was tried, did @event, and sleeps from now on. */
 static void retire(struct dpor *d, u32 depth, const struct explore_event *event)
 {
 	struct choice *c = &d->choices[depth];
-	struct sleeper *tried = &d->tried[depth][c->thread];
+	struct sleeper *tried = &d->tried[(size_t)depth * d->x->prog->nr_threads + c->thread];
 
-	*tried = (struct sleeper){ *event, event_marks(event) };
+	*tried = (struct sleeper){ *event, event_marks(event), rest_marks(event) };
 	c->sleep |= 1U << c->thread;
 	c->asleep[c->thread] = tried;
 }
@@ -321,24 +415,28 @@ static _Noreturn void explore_part(struct dpor *d, u32 depth, unsigned int threa
 
 int explore_dpor(struct explorer *x)
 {
+	size_t depths = x->max_depth + 1, nr = depths * x->prog->nr_threads + 1;
 	struct dpor d = {
 		.x = x,
-		.choices = malloc((x->max_depth + 1) * sizeof(*d.choices)),
-		.tried = malloc((x->max_depth + 1) * sizeof(*d.tried)),
-		.races = malloc((x->max_depth + 1) * sizeof(*d.races)),
+		.choices = malloc(depths * sizeof(*d.choices)),
+		.tried = malloc(nr * sizeof(*d.tried)),
+		.woken = malloc(nr * sizeof(*d.woken)),
+		.races = malloc(depths * sizeof(*d.races)),
 	};
 	int err = -ENOMEM;
 
-	if (d.choices && d.tried && d.races) {
+	if (d.choices && d.tried && d.woken && d.races) {
 		err = 0;
 		ahead_begin(&d.ahead, x);
 		d.choices[0].sleep = 0;
+		d.choices[0].nr_woken = 0;
 		explorer_rewind(x, 0, 0);
 		extend(&d);
 		try_all(&d);
 	}
 	free(d.choices);
 	free(d.tried);
+	free(d.woken);
 	free(d.races);
 	return err;
 }

@@ -160,25 +160,46 @@ static const struct step_taken *taken_by(const struct explorer *x, const struct 
 	return &x->steps[depth];
 }
 
-bool race_reversal(const struct explorer *x, const struct late_event *late, u32 race,
-		   struct reversal *r)
+/* Have @late come before what is overtaken, and whatever else that takes. */
+static bool reverse(const struct explorer *x, const struct late_event *late, struct overtaken *o,
+		    struct reversal *r)
 {
 	const struct step_taken *last = late->last ? &x->steps[late->last - 1] : NULL;
-	struct overtaken o = { 0 };
 	struct overtaking v;
 	u32 bit = 1U << late->thread;
 
-	r->depth = race;
-	overtake(&o, &x->steps[race]);
-	while ((v = overtaking(x, late, r->depth, &o)).holders) {
-		const struct step_taken *s = taken_by(x, late, __builtin_ctz(v.holders), &o);
+	while ((v = overtaking(x, late, r->depth, o)).holders) {
+		const struct step_taken *s = taken_by(x, late, __builtin_ctz(v.holders), o);
 
 		if (last && last->clock.of[s->thread] >= s->index)
 			return false;
-		overtake(&o, s);
+		overtake(o, s);
 		r->depth = min_t(u32, r->depth, s - x->steps);
 	}
 	r->initials = v.initials;
 	r->pick = v.initials & bit ? bit : v.initials & -v.initials;
 	return true;
+}
+
+bool race_reversal(const struct explorer *x, const struct late_event *late, u32 race,
+		   struct reversal *r)
+{
+	struct overtaken o = { 0 };
+
+	r->depth = race;
+	overtake(&o, &x->steps[race]);
+	return reverse(x, late, &o, r);
+}
+
+bool sleeper_reversal(const struct explorer *x, const struct late_event *late, unsigned int thread,
+		      const struct explore_event *e, u32 depth, struct reversal *r)
+{
+	const struct step_taken *s = &x->steps[depth];
+	struct overtaken o = { 0 };
+
+	r->depth = depth;
+	for (; s < &x->steps[late->depth]; s++)
+		if (s->thread == thread || explore_dependent(&s->event, e))
+			overtake(&o, s);
+	return !comes_after(s, &o) && reverse(x, late, &o, r);
 }

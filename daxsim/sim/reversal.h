@@ -36,4 +36,18 @@ struct reversal {
 bool race_reversal(const struct explorer *x, const struct late_event *late, u32 race,
 		   struct reversal *r);
 
+/**
+ * sleeper_reversal() - how to have the last step come before what a thread would have done
+ * @x: the explorer
+ * @late: the last step on the stack
+ * @thread: another one
+ * @e: what that would have done at @depth, if it had gone on there; it races with @late
+ * @depth: below that of @late
+ * @r: filled in
+ *
+ * Return: false if it cannot: it has come after some step from @depth on which depends on @e.
+ */
+bool sleeper_reversal(const struct explorer *x, const struct late_event *late, unsigned int thread,
+		      const struct explore_event *e, u32 depth, struct reversal *r);
+
 #endif
