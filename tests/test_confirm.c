@@ -87,6 +87,28 @@ Test(confirm, the_same_course)
 	end_trial(&t);
 }
 
+/* ext2 has no fallocate(2): the session stands before its next step at once, and is not to go on. */
+Test(confirm, steps_without_an_access)
+{
+	struct trial t = explore_in("scenario t\nfs ext2@v11\n"
+				    "setup { create f; pwrite -S 1 f 0 8k; mmap m f 0 8k shared }\n"
+				    "session reader { mread m 4k 8 = ... }\n"
+				    "session cutter { step punch { fpunch f 4k 4k = -EOPNOTSUPP }\n"
+				    "step cut { truncate f 4k } step again { fpunch f 0 4k = -EOPNOTSUPP } }\n",
+				    NULL, NULL);
+
+	cr_expect(t.v.ok, "%s", t.v.why);
+	cr_expect_gt(t.v.nr_schedules, 1);
+	for (unsigned int i = 0; i < t.v.nr_schedules; i++) {
+		const struct sched_entry *e = t.v.schedules[i].found->entries;
+
+		while (e->next)
+			e = e->next;
+		cr_expect_neq(e->course, 0, "what all have come to is not checked");
+	}
+	end_trial(&t);
+}
+
 static void expect_off_course(u32 part, u32 nr_parts)
 {
 	struct scenario *s = parse_text(HEAD("ext4@v11 expect bug leak-past-eof") LEAK);

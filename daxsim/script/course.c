@@ -18,6 +18,8 @@ static bool counts(const struct event *e)
 
 u64 course_add(struct course *c, const struct trace *tr, struct sim *sim, u64 results)
 {
+	u64 hash;
+
 	for (; c->read < tr->nr; c->read++) {
 		const struct event *e = &tr->events[c->read];
 		const u64 facts[] = { e->task, e->point, e->kind, e->object };
@@ -25,7 +27,6 @@ u64 course_add(struct course *c, const struct trace *tr, struct sim *sim, u64 re
 		if (counts(e))
 			c->hash = XXH3_64bits_withSeed(facts, sizeof(facts), c->hash);
 	}
-	c->hash = XXH3_64bits_withSeed(&(u64[]){ results, state_hash(sim) }, 2 * sizeof(u64), c->hash);
-	c->hash |= !c->hash;
-	return c->hash;
+	hash = XXH3_64bits_withSeed(&(u64[]){ results, state_hash(sim) }, 2 * sizeof(u64), c->hash);
+	return hash | !hash;
 }

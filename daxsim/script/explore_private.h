@@ -20,6 +20,7 @@ struct walker {
 	bool first_event;		/* of its step: a new chunk begins with it */
 	u32 passed;			/* points passed that no chunk counts yet */
 	u32 total;			/* points passed that chunks count, in this execution */
+	u32 asked;			/* and so many of those a schedule has asked for */
 };
 
 /* A state of an execution: all that walk_reset() makes new. */

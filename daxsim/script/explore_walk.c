@@ -272,7 +272,7 @@ void walk_reset(void *data)
 		struct walker *w = &x->walkers[i];
 
 		w->step = w->session->steps;
-		w->passed = w->total = 0;
+		w->passed = w->total = w->asked = 0;
 		w->first_event = true;
 		if (!w->step)
 			continue;

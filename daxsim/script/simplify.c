@@ -34,18 +34,25 @@ static bool can_step(struct explorer *x, unsigned int session)
 	return walk_enabled(x, &unfinished) >> session & 1;
 }
 
+/* A step without an access is over when the session has come to stand before the next one. */
+static bool has_passed(const struct walker *w, u32 count)
+{
+	return w->total - w->asked >= count;
+}
+
 /* Let a session pass @count points, at most up to the end of its step. Returns how many it did. */
 static u32 walk_chunk(struct explorer *x, unsigned int session, u32 count)
 {
 	struct walker *w = &x->walkers[session];
 	const struct step *step = w->step;
 	struct explore_event e;
-	u32 from = w->total;
 
-	while (w->step == step && w->total - from < count && w->total < ENDLESS &&
+	while (w->step == step && !has_passed(w, count) && w->total < ENDLESS &&
 	       can_step(x, session))
 		walk_step(x, session, &e);
-	return w->total - from;
+	count = min_t(u32, count, w->total - w->asked);
+	w->asked += count;
+	return count;
 }
 
 /* The same for a schedule that is tried. Who is left between two steps may stay where it is. */
@@ -53,6 +60,10 @@ static void go_on(struct simplifier *s, int session, u32 count)
 {
 	const struct walker *w = &s->x->walkers[session];
 
+	if (has_passed(w, count)) {
+		walk_chunk(s->x, session, count);
+		return;
+	}
 	if (w->step)
 		s->asked[session] = max_t(u32, s->asked[session], w->step->index + 1);
 	if (!can_step(s->x, session))
@@ -308,6 +319,15 @@ void simplify(struct explorer *x, struct explore_finding *f, int goal)
 	chunks_drop(&s.candidate);
 }
 
+/* Whether any session has passed what it is not asked for yet: steps without an access. */
+static bool is_ahead(const struct explorer *x)
+{
+	for (u32 i = 0; i < x->s->nr_sessions; i++)
+		if (has_passed(&x->walkers[i], 1))
+			return true;
+	return false;
+}
+
 void record_course(struct explorer *x, struct explore_finding *f)
 {
 	bool outcomes = x->limits.outcomes;
@@ -329,7 +349,7 @@ void record_course(struct explorer *x, struct explore_finding *f)
 		u32 count = chunks->at[i].count;
 
 		/* Who comes to wait has no further point behind it here, but in a replay. */
-		if (walk_chunk(x, chunks->at[i].session, count) == count)
+		if (walk_chunk(x, chunks->at[i].session, count) == count && !is_ahead(x))
 			f->course[i] = course_add(&c, &tr, &x->m.sim, x->results);
 	}
 	x->m.sim.trace = NULL;
