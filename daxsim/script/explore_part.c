@@ -65,7 +65,7 @@ bool explored_pack(void *ctx, void *data)
 	const struct exploration *out = x->out;
 	const struct lockdep *ld = x->m.sim.lockdep;
 	struct part *to = data;
-	bool fits = !x->no_memory;
+	bool fits = !x->no_memory && !x->stirred;
 
 	/* Of outcomes that are not in the table nobody knows which they are. */
 	if ((out->other_outcomes && !x->table_full) || (ld && !lock_news_write(&to->locks, &x->locks, ld)))

@@ -3,6 +3,7 @@
 #ifndef DAXSIM_EXPLORE_PRIVATE_H
 #define DAXSIM_EXPLORE_PRIVATE_H
 
+#include "daxsim/script/calm.h"
 #include "daxsim/script/explore_scenario.h"
 #include "daxsim/sim/lock_news.h"
 #include "daxsim/sim/snapshot.h"
@@ -17,6 +18,7 @@ struct walker {
 	const struct step *step;	/* the one it is in; NULL: it has ended */
 	u64 next_object;		/* what it announced */
 	u8 next_kind;
+	bool silent;			/* its last point was about a lock that is calm */
 	bool first_event;		/* of its step: a new chunk begins with it */
 	u32 passed;			/* points passed that no chunk counts yet */
 	u32 total;			/* points passed that chunks count, in this execution */
@@ -60,7 +62,9 @@ struct explorer {
 	struct task *helper;		/* runs setup and final commands */
 	const struct cmd *helper_cmds;
 
-	u32 calm;			/* enum obj_type, bit each: accesses that matter to nobody else */
+	struct calm calm;		/* not explored, unless */
+	bool restless;			/* nothing is taken to be calm */
+	bool stirred;			/* something was that is not: what was found may not be all */
 	bool apart;			/* each access is an event, with none that joins it */
 
 	/* The execution at hand. */

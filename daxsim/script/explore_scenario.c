@@ -102,6 +102,8 @@ static bool visit(void *ctx, const struct explore_run *run)
 	struct explorer *x = ctx;
 	bool stuck = run->deadlock && walk_stuck(x, ~0U, run->bounded);
 
+	if (x->stirred)
+		return false;
 	if (!stuck && run->bounded)
 		keep(x, &x->out->endless, "", run);
 	else if (!stuck)
@@ -281,9 +283,31 @@ static void simplify_all(struct explorer *x, const struct explore_program *progr
 	}
 }
 
-int explore_scenario(const struct scenario *s, const struct variant *v,
-		     const struct explore_request *how, const struct explore_limits *limits,
-		     struct exploration *out)
+static void finding_free(struct explore_finding *f)
+{
+	chunks_drop(&f->chunks);
+	free(f->course);
+}
+
+void exploration_free(struct exploration *x)
+{
+	for (int i = 0; i < NR_INVARIANTS; i++)
+		finding_free(&x->findings[i]);
+	finding_free(&x->mismatch);
+	finding_free(&x->endless);
+	for (int i = 0; i < MAX_FINALS; i++)
+		finding_free(&x->against[i]);
+	for (int i = 0; i < MAX_OUTCOMES; i++)
+		finding_free(&x->outcomes[i].witness);
+	free(x->failure);
+	free(x->lock_report);
+	memset(x, 0, sizeof(*x));
+}
+
+/* explore_scenario(), or -EAGAIN: something was taken to be calm that is not. */
+static int explore_once(const struct scenario *s, const struct variant *v,
+			const struct explore_request *how, const struct explore_limits *limits,
+			bool restless, struct exploration *out)
 {
 	struct explorer *x = calloc(1, sizeof(*x));
 	struct explore_program program = {
@@ -302,6 +326,7 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 	x->s = s;
 	x->v = v;
 	x->out = out;
+	x->restless = restless;
 	x->limits = *limits;
 	if (!x->limits.executions)
 		x->limits.executions = EXPLORE_BUDGET;
@@ -324,6 +349,8 @@ int explore_scenario(const struct scenario *s, const struct variant *v,
 	if (lockdep)
 		out->lock_report = lockdep_take_report(lockdep);
 	memcpy(out->reached, x->reached, sizeof(out->reached));
+	if (x->stirred)
+		err = -EAGAIN;
 	if (err >= 0 && !x->no_memory)
 		simplify_all(x, &program);
 	if (x->no_memory)
@@ -343,25 +370,19 @@ fail:
 	return err;
 }
 
-static void finding_free(struct explore_finding *f)
+int explore_scenario(const struct scenario *s, const struct variant *v,
+		     const struct explore_request *how, const struct explore_limits *limits,
+		     struct exploration *out)
 {
-	chunks_drop(&f->chunks);
-	free(f->course);
-}
+	int err = explore_once(s, v, how, limits, false, out);
+	double seconds = out->seconds;
 
-void exploration_free(struct exploration *x)
-{
-	for (int i = 0; i < NR_INVARIANTS; i++)
-		finding_free(&x->findings[i]);
-	finding_free(&x->mismatch);
-	finding_free(&x->endless);
-	for (int i = 0; i < MAX_FINALS; i++)
-		finding_free(&x->against[i]);
-	for (int i = 0; i < MAX_OUTCOMES; i++)
-		finding_free(&x->outcomes[i].witness);
-	free(x->failure);
-	free(x->lock_report);
-	memset(x, 0, sizeof(*x));
+	if (err != -EAGAIN)
+		return err;
+	exploration_free(out);
+	err = explore_once(s, v, how, limits, true, out);
+	out->seconds += seconds;
+	return err;
 }
 
 struct schedule *finding_schedule(const struct scenario *s, const struct explore_finding *f)

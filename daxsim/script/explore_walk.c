@@ -115,6 +115,17 @@ static bool joins(const struct explore_event *e, u8 kind)
 	}
 }
 
+/* Whether a session is at a lock that all share. If somebody does not, explore it in earnest. */
+static bool passes_calm_lock(struct explorer *x, const struct task *t, enum point_kind kind)
+{
+	if (x->apart || !t->at_lock || !(x->calm.locks >> t->at_lock->class & 1))
+		return false;
+	if (kind != P_LOCK && (kind == P_UNLOCK || !lock_conflicts(t->at_lock, t->at_mode)))
+		return true;
+	x->stirred = true;
+	return false;
+}
+
 /* Every access is an event: stop before it, unless the explorer wants the same session to go on. */
 static bool stop_at_access(void *data, struct task *t, enum point_id id, enum point_kind kind,
 			   u64 object)
@@ -126,6 +137,11 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 	x->reached[id] = true;
 	w = &x->walkers[t->id - 1];	/* the helper is task 0 */
 	if (kind == P_MARK) {
+		w->passed++;
+		return false;
+	}
+	w->silent = passes_calm_lock(x, t, kind);
+	if (w->silent) {
 		w->passed++;
 		return false;
 	}
@@ -162,31 +178,18 @@ static void advance(struct explorer *x, struct walker *w)
 	}
 }
 
-/* What one session does with these is nobody else's business, unless some session calls such a verb. */
-static u32 calm_objects(const struct scenario *s)
-{
-	static const u64 remap = BIT(VERB_MMAP) | BIT(VERB_MUNMAP) | BIT(VERB_MPROTECT) | BIT(VERB_MREMAP);
-	static const struct {
-		enum obj_type type;
-		u64 verbs;
-	} stirred[] = {
-		{ OBJ_MTIME, BIT(VERB_STAT) },
-		{ OBJ_MMAP, remap },
-		{ OBJ_I_MMAP, remap },
-	};
-	u32 calm = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(stirred); i++)
-		calm |= (u32)!(s->verbs & stirred[i].verbs) << stirred[i].type;
-	return calm;
-}
-
 /* What the watchers look at belongs to the event that makes them look. */
 static void note_access(void *data, enum point_kind kind, u64 object)
 {
 	struct explorer *x = data;
 
-	if (x->doing && !(x->calm >> obj_type(object) & 1))
+	if (calm_data(&x->calm, object)) {
+		x->stirred |= calm_stirred(&x->calm, kind, object);
+		return;
+	}
+	/* It is part of the last point; if that was left out, others may have come in there. */
+	x->stirred |= x->walkers[current->id - 1].silent;
+	if (x->doing)
 		explore_add(&x->event, object, explore_kind(current, kind));
 }
 
@@ -369,7 +372,8 @@ bool walk_set_up(struct explorer *x)
 	}
 	if (!x->helper)
 		return false;
-	x->calm = calm_objects(x->s);
+	if (!x->restless)
+		x->calm = calm_in(x->s);
 	x->m.sim.sched.hold_data = x;
 	x->judging = true;
 	if (!walk_helper(x, x->s->setup) || !x->matched)
