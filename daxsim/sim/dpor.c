@@ -415,28 +415,23 @@ static _Noreturn void explore_part(struct dpor *d, u32 depth, unsigned int threa
 
 int explore_dpor(struct explorer *x)
 {
-	size_t depths = x->max_depth + 1, nr = depths * x->prog->nr_threads + 1;
-	struct dpor d = {
-		.x = x,
-		.choices = malloc(depths * sizeof(*d.choices)),
-		.tried = malloc(nr * sizeof(*d.tried)),
-		.woken = malloc(nr * sizeof(*d.woken)),
-		.races = malloc(depths * sizeof(*d.races)),
-	};
-	int err = -ENOMEM;
+	size_t depths = x->max_depth + 1, nr = depths * x->prog->nr_threads;
+	struct dpor d = { .x = x };
 
-	if (d.choices && d.tried && d.woken && d.races) {
-		err = 0;
-		ahead_begin(&d.ahead, x);
-		d.choices[0].sleep = 0;
-		d.choices[0].nr_woken = 0;
-		explorer_rewind(x, 0, 0);
-		extend(&d);
-		try_all(&d);
-	}
+	/* In one piece, as the explorer's. */
+	d.choices = malloc(depths * (sizeof(*d.choices) + sizeof(*d.races)) +
+			   nr * (sizeof(*d.tried) + sizeof(*d.woken)));
+	if (!d.choices)
+		return -ENOMEM;
+	d.tried = (struct sleeper *)(d.choices + depths);
+	d.woken = (struct woken *)(d.tried + nr);
+	d.races = (u32 *)(d.woken + nr);
+	ahead_begin(&d.ahead, x);
+	d.choices[0].sleep = 0;
+	d.choices[0].nr_woken = 0;
+	explorer_rewind(x, 0, 0);
+	extend(&d);
+	try_all(&d);
 	free(d.choices);
-	free(d.tried);
-	free(d.woken);
-	free(d.races);
-	return err;
+	return 0;
 }

@@ -180,11 +180,32 @@ static bool makes_sense(const struct explore_program *p, const struct explore_op
 	       (o->strategy != EXPLORE_PCT || (o->bound && o->bound <= EXPLORE_MAX_DEPTH));
 }
 
+/*
+ * The deeper parts of all this are hardly ever touched, and cost nothing then. In one piece, because
+ * many pieces would be given back to the system at the end of each exploration.
+ */
+static bool make_room(struct explorer *x)
+{
+	size_t depths = x->max_depth + 1, accesses = (x->max_depth << STEP_SHIFT) + 1;
+	size_t size = depths * (sizeof(*x->steps) + sizeof(*x->depths) + sizeof(*x->schedule)) +
+		      accesses * (sizeof(*x->links) + sizeof(*x->lock_links));
+	size_t align = _Alignof(struct step_taken);
+
+	x->steps = aligned_alloc(align, (size + align - 1) & ~(align - 1));
+	if (!x->steps)
+		return false;
+	x->links = (struct access_link *)(x->steps + depths);
+	x->lock_links = (struct lock_link *)(x->links + accesses);
+	x->depths = (u32 *)(x->lock_links + accesses);
+	x->schedule = (u8 *)(x->depths + depths);
+	return true;
+}
+
 int explore(const struct explore_program *p, const struct explore_options *o,
 	    struct explore_result *r)
 {
 	struct explorer x = { .prog = p, .opt = o, .res = r };
-	bool tells_apart = strategies[o->strategy].repeats && !o->no_classes;
+	bool tells_apart = strategies[o->strategy].repeats && !o->no_classes, has_room;
 	int err = -ENOMEM;
 
 	*r = (struct explore_result){ .diverged = -1 };
@@ -192,20 +213,13 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 		return -EINVAL;
 	x.max_events = o->max_events ? o->max_events : EXPLORE_MAX_EVENTS;
 	x.max_depth = p->nr_threads * x.max_events;
-	/* The deeper parts of these are hardly ever touched, and cost nothing then. */
-	x.steps = aligned_alloc(_Alignof(struct step_taken),
-				(x.max_depth + 1) * sizeof(*x.steps));
-	x.schedule = malloc(x.max_depth + 1);
-	x.depths = malloc((x.max_depth + 1) * sizeof(*x.depths));
-	x.links = malloc(((x.max_depth << STEP_SHIFT) + 1) * sizeof(*x.links));
-	x.lock_links = malloc(((x.max_depth << STEP_SHIFT) + 1) * sizeof(*x.lock_links));
+	has_room = make_room(&x);
 	x.nr_slots = p->save && p->nr_slots > 1 ? min_t(u32, p->nr_slots, EXPLORE_MAX_SLOTS) : 0;
 	for (u32 i = 0; i < x.nr_slots; i++)
 		x.saved[i].slot = i;
 	if (tells_apart)
 		x.seen = calloc(SEEN_SLOTS, sizeof(*x.seen));
-	if (x.steps && x.schedule && x.depths && x.links && x.lock_links &&
-	    (x.seen || !tells_apart)) {
+	if (has_room && (x.seen || !tells_apart)) {
 		err = strategies[o->strategy].run(&x);
 		r->complete = !err && !x.stop && !r->bounded;
 		if (r->diverged >= 0)
@@ -213,10 +227,6 @@ int explore(const struct explore_program *p, const struct explore_options *o,
 		name_guarantee(&x);
 	}
 	free(x.steps);
-	free(x.schedule);
-	free(x.depths);
-	free(x.links);
-	free(x.lock_links);
 	free(x.seen);
 	return err;
 }
