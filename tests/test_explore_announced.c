@@ -105,6 +105,19 @@ Test(explore_announced, several_blocks)
 	EXPECT_EXPLORED(races);
 }
 
+/* A private page's bytes are no block's, but whoever shares the mapping sees them. */
+Test(explore_announced, private_pages)
+{
+	static const struct race races[] = {
+		{ "ext4@v11", "create f; truncate f 4k; mmap p f 0 4k private; mwrite p 0 8 1",
+		  { "mread p 0 8 = 0x01", "mwrite p 0 8 2" }, 2, 2 },
+		{ "ext4@v11", "create f; truncate f 4k; mmap p f 0 4k private; mwrite p 0 8 1",
+		  { "mread p 0 8 = 0x01", "mread p 0 8 = 0x01" }, 1, 1 },
+	};
+
+	EXPECT_EXPLORED(races);
+}
+
 /* Each call at a place that may be made to fail is counted, whether or not any is left to fail. */
 Test(explore_announced, injections)
 {

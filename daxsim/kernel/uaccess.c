@@ -47,18 +47,24 @@ static void touch_point(enum point_id id)
 	point(id, P_READ, obj(OBJ_MMAP, current->mm->id, 0));
 }
 
-/* An access is about a PTE, and about the bytes of the block behind it. False: none is mapped. */
+/*
+ * An access is about a PTE, and about the bytes of the block behind it; those of a private page are
+ * its PTE's. False: none is mapped.
+ */
 static bool touch_page(const struct mmu_access *a, u64 addr)
 {
 	const struct vma *vma = peek_vma(a->task->mm, addr);
+	enum point_kind kind = a->write ? P_WRITE : P_READ;
+	const struct pte *pte;
 	u64 page;
 
 	if (!vma)
 		return false;
 	page = vma_page(vma, addr);
-	also(P_READ, obj(OBJ_PTE, vma->id, vma->page_base + page));
-	if (vma->pte[page].kind == PTE_PFN)
-		also(a->write ? P_WRITE : P_READ, obj(OBJ_BLOCK, 0, vma->pte[page].pfn));
+	pte = &vma->pte[page];
+	also(pte->kind == PTE_ANON ? kind : P_READ, obj(OBJ_PTE, vma->id, vma->page_base + page));
+	if (pte->kind == PTE_PFN)
+		also(kind, obj(OBJ_BLOCK, 0, pte->pfn));
 	return true;
 }
 
