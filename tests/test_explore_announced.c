@@ -118,6 +118,17 @@ Test(explore_announced, private_pages)
 	EXPECT_EXPLORED(races);
 }
 
+/* Where a mapping is now is looked at again before its name is said to have moved. */
+Test(explore_announced, moved_twice)
+{
+	static const struct race races[] = {
+		{ "ext4@v11", "create f; truncate f 4k; mmap m f 0 4k shared",
+		  { "mremap m 16k", "mremap m 4k" }, 0, 2 },
+	};
+
+	EXPECT_EXPLORED(races);
+}
+
 /* Each call at a place that may be made to fail is counted, whether or not any is left to fail. */
 Test(explore_announced, injections)
 {
@@ -195,7 +206,7 @@ Test(explore_announced, names)
 		{ "ext2@v11", MAPPED, { "mread m 0 8 = 0x01", "munmap m" }, 5, 3 },
 		{ "ext2@v11", MAPPED, { "mmap n f 0 4k shared", "mmap n f 0 4k shared" }, 6, 4 },
 		{ "ext2@v11", MAPPED, { "munmap m", "munmap m" }, 6, 3 },
-		{ "ext2@v11", MAPPED, { "munmap m", "mremap m 8k" }, 12, 3 },
+		{ "ext2@v11", MAPPED, { "munmap m", "mremap m 8k" }, 10, 3 },
 		/* A file is made for a name that is taken already. */
 		{ "null@v11", FILES, { "create x", "open x as y" }, 3, 2 },
 		{ "null@v11", FILES, { "create x", "unlink x" }, 3, 2 },

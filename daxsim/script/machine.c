@@ -269,12 +269,14 @@ static void cmd_mremap(struct machine *m, const struct cmd *cmd, struct outcome 
 		return;
 	was = map->addr;
 	out->ret = do_mremap(map->mm, was, map->nr_pages, nr_pages, MREMAP_MAYMOVE, &addr);
+	if (out->ret)
+		return;
 	/* Others may have been there meanwhile. */
+	also(P_WRITE, obj(OBJ_MMAP, current->mm->id, 0));
 	also_name(cmd->mapping, P_WRITE);
 	map = FIND(m, maps, nr_maps, cmd->name);
-	if (out->ret || !map || map->addr != was)
+	if (!map || map->addr != was)
 		return;
-	also(P_WRITE, obj(OBJ_MMAP, map->mm->id, 0));
 	map->addr = addr;
 	map->nr_pages = nr_pages;
 }
