@@ -61,6 +61,7 @@ static void expect_explored(const struct race *r)
 			expect_explored(&(races)[i]);                                             \
 	} while (0)
 
+#define MAPPED "create f; pwrite -S 1 f 0 4k; mmap m f 0 4k shared"
 #define TWO_PAGES "create f; pwrite -S 1 f 0 8k; mmap m f 0 8k shared; mwrite m 0 8k 1"
 #define HOLE_BEHIND "create f; truncate f 8k; mmap m f 0 8k shared; mwrite m 0 4k 1"
 #define HOLE_BEFORE "create f; truncate f 8k; mmap m f 0 8k shared; mwrite m 4k 4k 1"
@@ -129,6 +130,16 @@ Test(explore_announced, moved_twice)
 	EXPECT_EXPLORED(races);
 }
 
+/* How far ext4 converts hangs on i_size. */
+Test(explore_announced, extent_trees)
+{
+	static const struct race races[] = {
+		{ "ext4@v10", MAPPED, { "mwrite m 0 8 2", "fzero f 0 8k" }, 0, 13 },
+	};
+
+	EXPECT_EXPLORED(races);
+}
+
 /* Each call at a place that may be made to fail is counted, whether or not any is left to fail. */
 Test(explore_announced, injections)
 {
@@ -186,7 +197,6 @@ Test(explore_announced, msync)
 }
 
 #define FILES "create f; create g; open f as h; pwrite -S 1 f 0 4k; pwrite -S 2 g 0 4k"
-#define MAPPED "create f; pwrite -S 1 f 0 4k; mmap m f 0 4k shared"
 
 /* A name that one session binds or drops, and another uses: before, after, and in between. */
 Test(explore_announced, names)

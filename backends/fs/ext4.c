@@ -100,6 +100,8 @@ static void choose_conversion(const struct inode *inode, const struct buffer_hea
 	if ((*first == e->lblk && *first && joins_written(inode, *first - 1, e->pblk - 1)) ||
 	    (*end == extent_end(e) && joins_written(inode, *end, e->pblk + e->len)))
 		return;
+	/* A fault does not have i_mutex. */
+	also(P_READ, obj(OBJ_I_SIZE, inode->i_ino, 0));
 	if (extent_end(e) > i_size_pages(inode) || extent_end(e) == *end)
 		return;
 	if (left <= ZEROOUT_BLOCKS)
