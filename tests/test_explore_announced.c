@@ -140,6 +140,18 @@ Test(explore_announced, extent_trees)
 	EXPECT_EXPLORED(races);
 }
 
+/* Whether a store is lost, or only not seen, hangs on what lies on the device. */
+Test(explore_announced, bugs)
+{
+	static const struct race races[] = {
+		{ "ext4@v11 -convert-unwritten",
+		  "create f; fallocate f 0 4k; mmap m f 0 4k shared; mmap n f 0 4k shared",
+		  { "mwrite m 0 8 0x5a; pread f 0 8", "mread n 0 8" }, 0, 3 },
+	};
+
+	EXPECT_EXPLORED(races);
+}
+
 /* Each call at a place that may be made to fail is counted, whether or not any is left to fail. */
 Test(explore_announced, injections)
 {

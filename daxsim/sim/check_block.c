@@ -105,8 +105,10 @@ static bool media_byte(struct check *c, struct inode *inode, pgoff_t pgoff, u64 
 {
 	const struct extent *e = extent_find(&inode->extents, pgoff);
 
+	also(P_READ, obj(OBJ_EXTENT, inode->i_ino, pgoff));
 	if (!e)
 		return false;
+	also(P_READ, obj(OBJ_BLOCK, 0, e->pblk + pgoff - e->lblk));
 	*byte = *((u8 *)pmem_block(&c->sim->pmem, e->pblk + pgoff - e->lblk) + off);
 	return true;
 }
