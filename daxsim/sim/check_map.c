@@ -12,15 +12,27 @@ static bool past_eof(const struct inode *inode, pgoff_t pgoff)
 	return pgoff >= DIV_ROUND_UP((u64)inode->i_size, PAGE_SIZE);
 }
 
-static void check_past_eof(struct check *c, const struct vma *vma, u64 page, bool in_truncate)
+/* Whether truncate is on its way, as an object: it changes before i_size does. */
+static u64 truncate_object(const struct inode *inode)
+{
+	return obj(OBJ_I_SIZE, inode->i_ino, 1);
+}
+
+static bool in_truncate(const struct inode *inode)
+{
+	also(P_READ, truncate_object(inode));
+	return inode->i_in_truncate;
+}
+
+static void check_past_eof(struct check *c, const struct vma *vma, u64 page, bool may_still_go)
 {
 	const struct pte *pte = &vma->pte[page];
 
 	if (pte->kind != PTE_PFN && pte->kind != PTE_HOLE)
 		return;
-	/* Whether truncate is on its way already does not change what is looked at. */
 	also(P_READ, obj(OBJ_I_SIZE, vma->inode->i_ino, 0));
-	if (!in_truncate && past_eof(vma->inode, vma->pgoff + page))
+	if (past_eof(vma->inode, vma->pgoff + page) &&
+	    !(may_still_go && in_truncate(vma->inode)))
 		check_report(c, INV_PTE_PAST_EOF,
 			     "page %llu of mapping %s is present, but %s ends at byte %lld",
 			     (ull)(vma->page_base + page), vma->name, vma->inode->name,
@@ -48,7 +60,7 @@ void check_pte(struct check *c, struct vma *vma, u64 page)
 		return;
 	check_points_home(c, vma, page);
 	/* While truncate is on its way, it may still come and remove the PTE. */
-	check_past_eof(c, vma, page, vma->inode->i_in_truncate);
+	check_past_eof(c, vma, page, true);
 }
 
 static void note_pte(const struct vma *vma, u64 page)
@@ -97,8 +109,10 @@ void check_mappings(struct check *c, struct inode *inode)
 
 void check_truncate_begins(struct check *c, struct inode *inode)
 {
-	if (c)
-		inode->i_in_truncate = true;
+	if (!c)
+		return;
+	also(P_WRITE, truncate_object(inode));
+	inode->i_in_truncate = true;
 }
 
 void check_truncate_ends(struct check *c, struct inode *inode)
@@ -106,6 +120,7 @@ void check_truncate_ends(struct check *c, struct inode *inode)
 	if (!c)
 		return;
 	check_mappings(c, inode);
+	also(P_WRITE, truncate_object(inode));
 	inode->i_in_truncate = false;
 }
 
