@@ -265,3 +265,29 @@ Test(outcome, small_buffer)
 	cr_expect_str_eq(result_print(cmd, buf, 8), "0x61, 0");
 	scenario_free(s);
 }
+
+/* What came of a command in two executions is told apart by all that it may be asked for. */
+Test(outcome, told_apart)
+{
+	const struct {
+		const char *cmd;
+		struct outcome a, b;
+	} pairs[] = {
+		{ "fsync f", RETURNS(0), RETURNS(-EIO) },
+		{ "mread m 0 8", RETURNS(8), SIGNAL(SIGBUS) },
+		{ "pread f 0 2", BYTES("ab"), BYTES("ac") },
+		{ "stat f", FIELDS(4096, 8, 1), FIELDS(4096, 8, 1, 1) },
+		{ "fiemap f", EXTENTS(1, { 0, 2, false }), EXTENTS(1, { 0, 2, true }) },
+		{ "fiemap f", EXTENTS(1, { 0, 2, false }), RETURNS(0) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		struct scenario *s = parse_cmd_text(pairs[i].cmd);
+		const struct cmd *cmd = s->sessions->steps->cmds;
+		u64 a = outcome_hash(cmd, &pairs[i].a), b = outcome_hash(cmd, &pairs[i].b);
+
+		cr_expect_neq(a, b, "pair %zu: %s", i, pairs[i].cmd);
+		cr_expect_eq(a, outcome_hash(cmd, &pairs[i].a));
+		scenario_free(s);
+	}
+}

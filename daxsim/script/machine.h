@@ -107,7 +107,7 @@ void outcome_free(struct machine *m, struct outcome *out);
 /** outcome_matches() - whether a command came to what its result asks for */
 bool outcome_matches(const struct cmd *cmd, const struct outcome *out);
 
-/** outcome_hash() - of a command, what it returned and what it read */
+/** outcome_hash() - of a command, what it returned, and what it read or was told */
 u64 outcome_hash(const struct cmd *cmd, const struct outcome *out);
 
 /** outcome_print() - an outcome in the language's own words; returns @buf */

@@ -226,5 +226,12 @@ u64 outcome_hash(const struct cmd *cmd, const struct outcome *out)
 {
 	u64 hash = XXH3_64bits_withSeed(out->data, out->nr_data, (u64)(uintptr_t)cmd);
 
+	for (u32 i = 0; i < out->nr_extents; i++) {
+		const struct extent_value *e = &out->extents[i];
+
+		hash = XXH3_64bits_withSeed(&(u64[]){ e->lblk, e->len, e->unwritten },
+					    3 * sizeof(u64), hash);
+	}
+	hash = XXH3_64bits_withSeed(out->fields, sizeof(out->fields), hash);
 	return XXH3_64bits_withSeed(&(s64[]){ out->ret, out->signal }, 2 * sizeof(s64), hash);
 }
