@@ -64,6 +64,7 @@ struct walked {
 	struct u64_set outcomes;	/* hashes of final states, violations and wrong results */
 	struct u64_set classes;		/* hashes of happens-before graphs */
 	u64 findings;			/* seen in any execution, bit per invariant */
+	u64 noted;			/* sum of hashes of all violations so far */
 	struct explore_result result;
 	int err;			/* what explore() returned */
 	explore_done *done;		/* of the run at hand */
@@ -72,8 +73,12 @@ struct walked {
 
 static inline void walked_note(void *data, enum invariant inv, const char *text)
 {
-	struct explorer *x = data;
+	struct walked *w = data;
+	struct explorer *x = &w->x;
 
+	/* The lock validator tells of a cycle once, and what it heard of is kept. */
+	if (inv != INV_LOCK_ORDER)
+		w->noted += XXH3_64bits_withSeed(text, strlen(text), inv);
 	if (!(x->seen >> inv & 1))
 		snprintf(x->texts[inv], sizeof(x->texts[inv]), "%s", text);
 	x->seen |= 1ULL << inv;
@@ -180,27 +185,41 @@ static inline void walked_run(void *data, unsigned int thread, explore_done *don
 	walk_run(&w->x, thread, walked_done, w);
 }
 
-/* walk_all(), perhaps with each access as an event of its own. */
-static inline struct walked *walk_so(const struct scenario *s, u32 hidden, bool apart,
-				     struct explore_options o)
+/* The sessions as a program; @w must not move. */
+static inline struct explore_program walked_program(struct walked *w)
 {
-	struct walked *w = calloc(1, sizeof(*w));
-	struct explore_program p = {
-		.data = w, .nr_threads = s->nr_sessions, .reset = walked_reset,
+	return (struct explore_program){
+		.data = w, .nr_threads = w->x.s->nr_sessions, .reset = walked_reset,
 		.enabled = walked_enabled, .pending = walked_pending, .step = walked_step,
 		.run = walked_run, .nr_slots = NR_SAVED, .save = walked_save, .load = walked_load,
 	};
+}
+
+/* A machine for a variant of a scenario, set up; nothing is explored. */
+static inline struct walked *walked_new(const struct scenario *s, const struct variant *v,
+					u32 hidden, bool apart)
+{
+	struct walked *w = calloc(1, sizeof(*w));
 	char why[200];
 
 	cr_assert_not_null(w);
 	w->hidden = hidden;
 	w->x.apart = apart;
 	w->x.s = s;
-	w->x.v = s->variants;
-	cr_assert_eq(machine_init(&w->x.m, s, s->variants, &soft_mmu, why,
-				  sizeof(why)), 0);
-	cr_assert_eq(check_create(&w->x.m.sim, s->ignored, walked_note, &w->x), 0);
+	w->x.v = v;
+	cr_assert_eq(machine_init(&w->x.m, s, v, &soft_mmu, why, sizeof(why)), 0);
+	cr_assert_eq(check_create(&w->x.m.sim, s->ignored, walked_note, w), 0);
 	cr_assert(walk_set_up(&w->x), "%s", w->x.mismatch);
+	return w;
+}
+
+/* walk_all(), perhaps with each access as an event of its own. */
+static inline struct walked *walk_so(const struct scenario *s, u32 hidden, bool apart,
+				     struct explore_options o)
+{
+	struct walked *w = walked_new(s, s->variants, hidden, apart);
+	struct explore_program p = walked_program(w);
+
 	o.visit = walked_visit;
 	o.ctx = w;
 	o.want_class = true;
