@@ -130,11 +130,13 @@ Test(explore_announced, moved_twice)
 	EXPECT_EXPLORED(races);
 }
 
-/* How far ext4 converts hangs on i_size. */
+/* How far ext4 converts hangs on i_size; what a tree needs, on how many extents there are. */
 Test(explore_announced, extent_trees)
 {
 	static const struct race races[] = {
 		{ "ext4@v10", MAPPED, { "mwrite m 0 8 2", "fzero f 0 8k" }, 0, 13 },
+		{ "ext4@v11", "create f; fallocate f 0 40k; pwrite f 4k 4k; mmap m f 0 40k shared",
+		  { "mwrite m 12k 8 1", "fcollapse f 32k 4k" }, 0, 1 },
 	};
 
 	EXPECT_EXPLORED(races);

@@ -226,10 +226,7 @@ static int ext4_truncate(struct inode *inode)
 		return err;
 	mark(P_truncate_blocks);
 	err = dax_truncate_page(inode, i_size(inode));
-	err2 = falloc_remove(inode, i_size_pages(inode), U64_MAX);
-	/* A node that converting could not have is missing still: that is no failure here either. */
-	if (!err2)
-		ext4_fit_tree(inode);
+	err2 = falloc_cut(inode, i_size_pages(inode));
 	inode->i_prealloc_end = 0;
 	ext4_trans_end(inode);
 	return err ? err : err2;
@@ -273,8 +270,7 @@ static void ext4_evict_inode(struct inode *inode)
 {
 	if (ext4_trans_begin(inode))
 		return;
-	falloc_remove(inode, 0, U64_MAX);
-	set_meta_blocks(inode, 0);
+	falloc_cut(inode, 0);
 	ext4_trans_end(inode);
 }
 
@@ -299,8 +295,6 @@ static int ext4_punch_hole(struct inode *inode, s64 start, s64 end)
 	if (!err)
 		err = falloc_remove(inode, DIV_ROUND_UP((u64)start, PAGE_SIZE),
 				    (u64)end >> PAGE_SHIFT);
-	if (!err)
-		err = ext4_fit_tree(inode);
 	mark(P_truncate_range_again);
 	truncate_pagecache_range(inode, start, end - 1);
 	ext4_trans_end(inode);

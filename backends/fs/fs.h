@@ -56,8 +56,8 @@ struct fs_ops {
 
 	/*
 	 * What falloc_range() needs of its file system: a transaction around the
-	 * changes to one file, room for the extent tree as it is now, and the
-	 * order in which a hole is punched. i_mutex is held.
+	 * changes to one file, room for the extent tree as it is now (i_alloc is
+	 * held), and the order in which a hole is punched. i_mutex is held.
 	 */
 	int (*trans_begin)(struct inode *inode);
 	void (*trans_end)(struct inode *inode);

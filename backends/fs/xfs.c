@@ -143,10 +143,7 @@ static int xfs_truncate_blocks(struct inode *inode)
 	if (err)
 		return err;
 	mark(P_truncate_blocks);
-	err = falloc_remove(inode, i_size_pages(inode), U64_MAX);
-	/* A node that converting could not have is missing still: that is no failure here either. */
-	if (!err)
-		xfs_fit_tree(inode);
+	err = falloc_cut(inode, i_size_pages(inode));
 	inode->i_prealloc_end = 0;
 	xfs_trans_end(inode);
 	return err;
@@ -189,8 +186,7 @@ static void xfs_write_failed(struct inode *inode, s64 end)
 
 static void xfs_evict_inode(struct inode *inode)
 {
-	falloc_remove(inode, 0, U64_MAX);
-	set_meta_blocks(inode, 0);
+	falloc_cut(inode, 0);
 }
 
 /* xfs_free_file_space(): page tables go once, before and outside of any transaction. */
@@ -208,8 +204,6 @@ static int xfs_punch_hole(struct inode *inode, s64 start, s64 end)
 		return err;
 	mark(P_truncate_blocks);
 	err = falloc_remove(inode, DIV_ROUND_UP((u64)start, PAGE_SIZE), (u64)end >> PAGE_SHIFT);
-	if (!err)
-		err = xfs_fit_tree(inode);
 	xfs_trans_end(inode);
 	return err;
 }

@@ -127,6 +127,8 @@ static int unwrite_range(struct inode *inode, u64 first, u64 end)
 
 	down_write(&inode->i_alloc);
 	err = set_state(inode, first, end, true);
+	if (!err)
+		err = inode->i_sb->ops->fit_tree(inode);
 	up_write(&inode->i_alloc);
 	return err;
 }
@@ -151,16 +153,37 @@ int falloc_remove(struct inode *inode, u64 first, u64 end)
 	down_write(&inode->i_alloc);
 	if (first < end)
 		err = extent_free(inode, first, end - first);
+	if (!err)
+		err = inode->i_sb->ops->fit_tree(inode);
 	up_write(&inode->i_alloc);
 	return err;
 }
 
-static int shift_extents(struct inode *inode, u64 first, s64 delta)
+int falloc_cut(struct inode *inode, u64 first)
 {
 	int err;
 
 	down_write(&inode->i_alloc);
-	err = extent_move(inode, first, delta);
+	err = extent_free(inode, first, U64_MAX - first);
+	/* A node that converting could not have is missing still: that is no failure here either. */
+	if (!err)
+		inode->i_sb->ops->fit_tree(inode);
+	up_write(&inode->i_alloc);
+	return err;
+}
+
+/* Move what is behind a range that is taken out or put in; @err_tree: if the tree lacks a node then. */
+static int shift_extents(struct inode *inode, u64 first, s64 delta, int *err_tree)
+{
+	int err = 0;
+
+	down_write(&inode->i_alloc);
+	if (delta < 0)
+		err = extent_free(inode, first + delta, -delta);
+	if (!err)
+		err = extent_move(inode, first, delta);
+	if (!err)
+		*err_tree = inode->i_sb->ops->fit_tree(inode);
 	up_write(&inode->i_alloc);
 	return err;
 }
@@ -193,8 +216,7 @@ void falloc_dio_wait(struct inode *inode)
 /* What a failed fallocate left past i_size goes; what one with KEEP_SIZE put there stays. */
 static void give_back(struct inode *inode)
 {
-	falloc_remove(inode, max_t(u64, i_size_pages(inode), inode->i_prealloc_end), U64_MAX);
-	inode->i_sb->ops->fit_tree(inode);
+	falloc_cut(inode, max_t(u64, i_size_pages(inode), inode->i_prealloc_end));
 }
 
 /* Preallocate, and for ZERO_RANGE turn what is there into unwritten too. */
@@ -222,8 +244,6 @@ static int preallocate(struct inode *inode, u32 mode, s64 start, s64 end)
 			err = unwrite_range(inode, DIV_ROUND_UP((u64)start, PAGE_SIZE),
 					    (u64)end >> PAGE_SHIFT);
 	}
-	if (!err)
-		err = ops->fit_tree(inode);
 	if (mode & FALLOC_FL_KEEP_SIZE)
 		inode->i_prealloc_end = max_t(u64, inode->i_prealloc_end, behind);
 	else if (err)
@@ -254,7 +274,7 @@ static int shift_range(struct inode *inode, u32 mode, s64 start, s64 len)
 	u64 first = (u64)start >> PAGE_SHIFT, nr = (u64)len >> PAGE_SHIFT;
 	u64 from = collapse ? first + nr : first;
 	s64 delta = collapse ? -(s64)nr : (s64)nr;
-	int err = check_shift(inode, mode, start, len);
+	int err = check_shift(inode, mode, start, len), err_tree;
 
 	if (err)
 		return err;
@@ -264,16 +284,13 @@ static int shift_range(struct inode *inode, u32 mode, s64 start, s64 len)
 	if (err)
 		return err;
 	mark(P_truncate_blocks);
-	if (collapse)
-		err = falloc_remove(inode, first, first + nr);
-	if (!err)
-		err = shift_extents(inode, from, delta);
+	err = shift_extents(inode, from, delta, &err_tree);
 	if (!err) {
 		/* What KEEP_SIZE left past end of file moves along. */
 		if (inode->i_prealloc_end > from)
 			inode->i_prealloc_end += delta;
 		i_size_write(inode, i_size(inode) + (collapse ? -len : len));
-		err = ops->fit_tree(inode);
+		err = err_tree;
 	}
 	ops->trans_end(inode);
 	return err;

@@ -46,8 +46,16 @@ int alloc_extent(struct inode *inode, u64 iblock, u64 want, bool unwritten, bloc
  */
 void falloc_dio_wait(struct inode *inode);
 
-/** falloc_remove() - free the blocks of [first, end). Return: 0 or -ENOMEM */
+/*
+ * Blocks go, and the nodes that the extent tree needs no more, all under i_alloc as in
+ * ext4_ext_remove_space() and xfs_bunmapi().
+ */
+
+/** falloc_remove() - free the blocks of [first, end). Return: 0, -ENOMEM, or -ENOSPC: for a node */
 int falloc_remove(struct inode *inode, u64 first, u64 end);
+
+/** falloc_cut() - free the blocks from @first on. Return: 0 or -ENOMEM */
+int falloc_cut(struct inode *inode, u64 first);
 
 /** falloc_zero_edges() - zero the parts of [start, end) bytes that are not whole pages */
 int falloc_zero_edges(struct inode *inode, s64 start, s64 end);
