@@ -109,7 +109,7 @@ Test(calm, what_stirs_what)
 		{ "freeze", BIT(LOCK_SB_WRITERS) | BIT(LOCK_SB_PAGEFAULT), 0 },
 		{ "fsync f", BIT(LOCK_JBD2_COMMIT) | BIT(LOCK_JBD2_HANDLE), BIT(OBJ_JOURNAL) },
 		{ "msync m", BIT(LOCK_JBD2_COMMIT) | BIT(LOCK_JBD2_HANDLE), BIT(OBJ_JOURNAL) },
-		{ "stat f", 0, BIT(OBJ_MTIME) },
+		{ "stat f", BIT(LOCK_SB_PAGEFAULT), BIT(OBJ_MTIME) },
 	};
 	struct calm all = calm_with("pread f 0 8");
 
