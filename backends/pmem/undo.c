@@ -20,12 +20,31 @@ struct pmem_undo {
 	size_t nr_kept;
 };
 
+#define LARGE (8UL << 20)	/* bytes; below that it comes from the heap, whose pages stay */
+
+/* Address space; memory where it is touched, which not much of it is. */
 static void *reserve(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p;
 
+	if (size < LARGE)
+		return malloc(size);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		 -1, 0);
 	return p == MAP_FAILED ? NULL : p;
+}
+
+static void give_back(void *p, size_t size)
+{
+	if (size < LARGE)
+		free(p);
+	else if (p)
+		munmap(p, size);
+}
+
+static size_t blocks_size(const struct pmem *dev)
+{
+	return dev->nr_blocks * sizeof(struct kept);
 }
 
 int pmem_undo_begin(struct pmem *dev)
@@ -34,14 +53,18 @@ int pmem_undo_begin(struct pmem *dev)
 
 	if (!u)
 		return -ENOMEM;
-	u->blocks = reserve(dev->nr_blocks * sizeof(*u->blocks));
+	u->blocks = reserve(blocks_size(dev));
 	u->changed = reserve(dev->nr_blocks * sizeof(*u->changed));
 	u->pool = reserve(dev->size);
 	dev->undo = u;
-	if (u->blocks && u->changed && u->pool)
-		return 0;
-	pmem_undo_end(dev);
-	return -ENOMEM;
+	if (!u->blocks || !u->changed || !u->pool) {
+		pmem_undo_end(dev);
+		return -ENOMEM;
+	}
+	/* A large one is new, and zero. */
+	if (blocks_size(dev) < LARGE)
+		memset(u->blocks, 0, blocks_size(dev));
+	return 0;
 }
 
 void pmem_undo_note(struct pmem *dev, block_t block)
@@ -141,12 +164,9 @@ void pmem_undo_end(struct pmem *dev)
 {
 	struct pmem_undo *u = dev->undo;
 
-	if (u->blocks)
-		munmap(u->blocks, dev->nr_blocks * sizeof(*u->blocks));
-	if (u->changed)
-		munmap(u->changed, dev->nr_blocks * sizeof(*u->changed));
-	if (u->pool)
-		munmap(u->pool, dev->size);
+	give_back(u->blocks, blocks_size(dev));
+	give_back(u->changed, dev->nr_blocks * sizeof(*u->changed));
+	give_back(u->pool, dev->size);
 	free(u);
 	dev->undo = NULL;
 }

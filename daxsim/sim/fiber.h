@@ -38,9 +38,9 @@ struct fiber {
 /**
  * fiber_init() - give a fiber its stack
  * @f: the fiber, contents ignored
- * @stack_size: usable bytes, at least 16 KiB; rounded up to whole pages
+ * @stack_size: usable bytes, from 16 KiB to 1 GiB; rounded up to whole pages
  *
- * The stack is mapped with an inaccessible page below it, so that an overflow
+ * The stack has an inaccessible page below it, so that an overflow
  * faults. Memory is used only as it is touched.
  *
  * Return: 0, or -ENOMEM.
@@ -80,7 +80,7 @@ void fiber_switch(struct fiber *from, struct fiber *to);
 size_t fiber_in_use(const struct fiber *f);
 
 /**
- * fiber_destroy() - unmap the stack
+ * fiber_destroy() - free the stack
  * @f: a fiber that is not running; one that is all zero is left alone
  */
 void fiber_destroy(struct fiber *f);
