@@ -7,9 +7,10 @@
  *
  * A program is a few threads. Each of them is always stopped before its next
  * event, which is one access to something shared, or a few at once, with all the
- * code behind it up to the next event. Two executions are of one class if
- * they order all dependent events alike; they do the same, and one of them is
- * enough to look at (Mazurkiewicz traces).
+ * code behind it up to the next event. The first access follows from what the
+ * thread has found out before; the others may hang on what that one finds. Two
+ * executions are of one class if they order all dependent events alike; they do
+ * the same, and one of them is enough to look at (Mazurkiewicz traces).
  */
 #ifndef DAXSIM_EXPLORE_H
 #define DAXSIM_EXPLORE_H
