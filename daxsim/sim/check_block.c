@@ -103,9 +103,10 @@ void check_write_back(struct check *c, struct inode *inode, pgoff_t pgoff, block
 /* The byte of a file that lies on the device; false if that page has no block. */
 static bool media_byte(struct check *c, struct inode *inode, pgoff_t pgoff, u64 off, u8 *byte)
 {
-	const struct extent *e = extent_find(&inode->extents, pgoff);
+	const struct extent *e;
 
 	also(P_READ, obj(OBJ_EXTENT, inode->i_ino, pgoff));
+	e = extent_find(&inode->extents, pgoff);
 	if (!e)
 		return false;
 	also(P_READ, obj(OBJ_BLOCK, 0, e->pblk + pgoff - e->lblk));

@@ -141,15 +141,22 @@ static void pass_on(struct dpor *d, u32 depth)
 	}
 }
 
-/* Whether an access of @e but the first, which it makes whatever it finds, races with @other. */
-static bool rest_races(const struct explore_event *e, const struct explore_event *other)
+/* The data that an event accesses but by its first access, which it makes whatever it finds. */
+static struct explore_event rest_of(const struct explore_event *event)
 {
-	for (u32 i = 1; i < EXPLORE_ACCESSES && e->kind[i]; i++)
-		for (u32 j = 0; j < EXPLORE_ACCESSES && other->kind[j]; j++)
-			if (same_object(e->object[i], other->object[j]) &&
-			    explore_relations[e->kind[i]][other->kind[j]] == RACE)
-				return true;
-	return false;
+	struct explore_event rest = { 0 };
+
+	for (u32 i = 1; i < EXPLORE_ACCESSES; i++)
+		if (event->kind[i] == EXPLORE_READ || event->kind[i] == EXPLORE_WRITE)
+			explore_add(&rest, event->object[i], event->kind[i]);
+	return rest;
+}
+
+static bool rest_depends(const struct sleeper *s, const struct explore_event *other)
+{
+	struct explore_event rest = rest_of(&s->event);
+
+	return explore_dependent(&rest, other);
 }
 
 /* The last step may have to come before what sleepers would have done where they were woken. */
@@ -162,7 +169,7 @@ static void reverse_woken(struct dpor *d, const struct late_event *late)
 		const struct woken *w = &d->woken[i];
 
 		if (w->marks & last->marks && w->index > last->clock.of[w->waker] &&
-		    w->thread != last->thread && rest_races(&w->sleeper->event, &last->event) &&
+		    w->thread != last->thread && rest_depends(w->sleeper, &last->event) &&
 		    sleeper_reversal(d->x, late, w->thread, &w->sleeper->event, w->depth, &r))
 			demand(d, r.depth, r.initials, r.pick);
 	}
@@ -234,24 +241,14 @@ static void extend(struct dpor *d)
 	explorer_finish(x);
 }
 
-/* Marks of the data that the event accesses, other than by its first access. */
-static u64 rest_marks(const struct explore_event *event)
-{
-	struct explore_event rest = { 0 };
-
-	for (u32 i = 1; i < EXPLORE_ACCESSES; i++)
-		if (event->kind[i] == EXPLORE_READ || event->kind[i] == EXPLORE_WRITE)
-			explore_add(&rest, event->object[i], event->kind[i]);
-	return event_marks(&rest);
-}
-
 /* The thread at the head of a choice was tried, did @event, and sleeps from now on. */
 static void retire(struct dpor *d, u32 depth, const struct explore_event *event)
 {
 	struct choice *c = &d->choices[depth];
 	struct sleeper *tried = &d->tried[(size_t)depth * d->x->prog->nr_threads + c->thread];
+	struct explore_event rest = rest_of(event);
 
-	*tried = (struct sleeper){ *event, event_marks(event), rest_marks(event) };
+	*tried = (struct sleeper){ *event, event_marks(event), event_marks(&rest) };
 	c->sleep |= 1U << c->thread;
 	c->asleep[c->thread] = tried;
 }
