@@ -54,20 +54,42 @@ static bool shows(const struct scenario *s, const struct explore_finding *f, enu
 	return seen;
 }
 
-/* The points that the fault passes before truncate must come in: found by trying. */
-static u32 leaking_count(const struct scenario *s)
+#define SOME 0	/* points, found by trying: as few as make it leak */
+
+/* The finding of a schedule that leaks. */
+static struct explore_finding leaking(const struct scenario *s, const struct chunk *chunks, u32 nr,
+				      u32 preemptions)
 {
 	for (u32 n = 1; n < 40; n++) {
-		const struct chunk chunks[] = { GO(FAULT, n), GO(TRUNC, 1000), GO(FAULT, 1000) };
-		struct explore_finding f = finding(chunks, ARRAY_SIZE(chunks), 1);
-		bool leaks = shows(s, &f, INV_LEAK_PAST_EOF);
+		struct explore_finding f = finding(chunks, nr, preemptions);
 
+		for (u32 i = 0; i < nr; i++)
+			if (chunks[i].count == SOME)
+				f.chunks.at[i].count = n;
+		if (shows(s, &f, INV_LEAK_PAST_EOF))
+			return f;
 		chunks_drop(&f.chunks);
-		if (leaks)
-			return n;
 	}
 	cr_assert_fail("no number of points makes it leak");
-	return 0;
+	return (struct explore_finding){ 0 };
+}
+
+static void end(struct scenario *s, struct walked *w, struct explore_finding *f)
+{
+	chunks_drop(&f->chunks);
+	walked_free(w);
+	scenario_free(s);
+}
+
+/* The points that the fault passes before truncate must come in. */
+static u32 leaking_count(const struct scenario *s)
+{
+	static const struct chunk chunks[] = { GO(FAULT, SOME), GO(TRUNC, 1000), GO(FAULT, 1000) };
+	struct explore_finding f = leaking(s, chunks, ARRAY_SIZE(chunks), 1);
+	u32 n = f.chunks.at[0].count;
+
+	chunks_drop(&f.chunks);
+	return n;
 }
 
 Test(simplify, sessions_that_are_not_needed_go)
@@ -85,9 +107,7 @@ Test(simplify, sessions_that_are_not_needed_go)
 	cr_expect_not(takes_part(&f, OTHER));
 	cr_expect_not(takes_part(&f, MORE));
 	cr_expect(shows(s, &f, INV_LEAK_PAST_EOF));
-	chunks_drop(&f.chunks);
-	walked_free(w);
-	scenario_free(s);
+	end(s, w, &f);
 }
 
 /* A fault that is left several times for nothing is put together. */
@@ -106,14 +126,16 @@ Test(simplify, parts_are_put_together)
 	cr_expect_eq(f.chunks.nr, 3, "%u chunks", f.chunks.nr);
 	cr_expect_eq(f.preemptions, 1);
 	cr_expect(shows(s, &f, INV_LEAK_PAST_EOF));
-	chunks_drop(&f.chunks);
-	walked_free(w);
-	scenario_free(s);
+	end(s, w, &f);
 }
 
 /* What a session does in one go may be many steps: all of them move at once. */
 Test(simplify, goes_of_several_steps)
 {
+	static const struct chunk chunks[] = {
+		GO(0, 1), GO(0, 1), GO(1, 1), GO(1, 1), GO(0, 1), GO(0, SOME), GO(1, 1000),
+		GO(0, 1000),
+	};
 	struct scenario *s = parse_text("scenario t\nfs ext4@v11\n"
 					"setup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"
 					"session fault { step a { fiemap g } step b { fiemap g }\n"
@@ -121,19 +143,8 @@ Test(simplify, goes_of_several_steps)
 					"session trunc { step e { fiemap g } step f { fiemap g }\n"
 					"step g { truncate f 0 } }\n");
 	struct walked *w = ready(s);
-	struct explore_finding f;
+	struct explore_finding f = leaking(s, chunks, ARRAY_SIZE(chunks), 3);
 
-	for (u32 n = 1; n < 40; n++) {
-		const struct chunk chunks[] = {
-			GO(0, 1), GO(0, 1), GO(1, 1), GO(1, 1), GO(0, 1), GO(0, n), GO(1, 1000),
-			GO(0, 1000),
-		};
-
-		f = finding(chunks, ARRAY_SIZE(chunks), 3);
-		if (shows(s, &f, INV_LEAK_PAST_EOF))
-			break;
-		chunks_drop(&f.chunks);
-	}
 	cr_assert_eq(f.chunks.nr, 8);
 	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
 	cr_expect_eq(f.preemptions, 1);
@@ -143,14 +154,16 @@ Test(simplify, goes_of_several_steps)
 	for (u32 i = 4; i < 7; i++)
 		cr_expect_eq(f.chunks.at[i].session, 1);
 	cr_expect(shows(s, &f, INV_LEAK_PAST_EOF));
-	chunks_drop(&f.chunks);
-	walked_free(w);
-	scenario_free(s);
+	end(s, w, &f);
 }
 
 /* Steps that come after it has shown, and those that never mattered, are not run at all. */
 Test(simplify, steps_at_the_end_go)
 {
+	static const struct chunk chunks[] = {
+		GO(0, SOME), GO(1, 1000), GO(1, 1000), GO(1, 1000), GO(0, 1000), GO(0, 1000),
+		GO(1, 1000), GO(0, 1000),
+	};
 	struct scenario *s = parse_text("scenario t\nfs ext4@v11\n"
 					"setup { create f; truncate f 8k; mmap m f 0 8k shared; create g }\n"
 					"session fault { step a { mwrite m 4k 8 0x5a = 8 or SIGBUS }\n"
@@ -158,27 +171,14 @@ Test(simplify, steps_at_the_end_go)
 					"session trunc { step d { truncate f 0 } step e { fiemap g }\n"
 					"step f { truncate f 4k } step g { fiemap g } }\n");
 	struct walked *w = ready(s);
-	struct explore_finding f;
+	struct explore_finding f = leaking(s, chunks, ARRAY_SIZE(chunks), 2);
 
-	for (u32 n = 1; n < 40; n++) {
-		const struct chunk chunks[] = {
-			GO(0, n), GO(1, 1000), GO(1, 1000), GO(1, 1000), GO(0, 1000), GO(0, 1000),
-			GO(1, 1000), GO(0, 1000),
-		};
-
-		f = finding(chunks, ARRAY_SIZE(chunks), 2);
-		if (shows(s, &f, INV_LEAK_PAST_EOF))
-			break;
-		chunks_drop(&f.chunks);
-	}
 	cr_assert_eq(f.chunks.nr, 8);
 	simplify(&w->x, &f, INV_LEAK_PAST_EOF);
 	cr_expect_eq(f.preemptions, 1);
 	cr_expect_eq(f.chunks.nr, 3, "%u chunks", f.chunks.nr);
 	cr_expect(shows(s, &f, INV_LEAK_PAST_EOF));
-	chunks_drop(&f.chunks);
-	walked_free(w);
-	scenario_free(s);
+	end(s, w, &f);
 }
 
 /*
@@ -235,9 +235,7 @@ Test(simplify, what_is_simple_stays)
 	cr_assert_eq(f.chunks.nr, ARRAY_SIZE(chunks));
 	cr_expect_eq(f.preemptions, 1);
 	cr_expect(!memcmp(f.chunks.at, chunks, sizeof(chunks)));
-	chunks_drop(&f.chunks);
-	walked_free(w);
-	scenario_free(s);
+	end(s, w, &f);
 }
 
 /* A wrong result is kept as such: it takes truncate before the load, and nobody else. */
@@ -257,9 +255,7 @@ Test(simplify, wrong_result)
 	cr_expect_eq(f.preemptions, 0);
 	cr_expect_not(takes_part(&f, 0));
 	cr_expect_str_eq(f.text, "t.scn:6:13: pread f 0 8 gave 0, expected 8");
-	chunks_drop(&f.chunks);
-	walked_free(w);
-	scenario_free(s);
+	end(s, w, &f);
 }
 
 /* As exploration uses it: no schedule of a finding can be made simpler by leaving a session out. */
