@@ -220,8 +220,8 @@ Test(confirm, endless_and_long)
 	cr_expect_eq(t.v.explored->findings[INV_DEADLOCK].classes, 1);
 	end_trial(&t);
 
-	t = explore_in("scenario t\ndevice 32m\nfs ext2@v11\nsetup { create f }\n"
-		       "session a { pwrite f 0 16m }\n", NULL, NULL);
+	t = explore_in("scenario t\ndevice 64m\nfs ext2@v11\nsetup { create f }\n"
+		       "session a { pwrite f 0 32m }\n", NULL, NULL);
 	cr_expect(t.v.ok, "%s", t.v.why);
 	cr_expect_eq(t.v.explored->endless.classes, 1);
 	cr_expect_eq(t.v.explored->findings[INV_DEADLOCK].classes, 0);
@@ -232,18 +232,18 @@ Test(confirm, endless_and_long)
 /* Who waits for a session that the explorer stopped is not stuck; who waits for himself still is. */
 Test(confirm, waiting_for_a_long_one)
 {
-	struct trial t = explore_in("scenario t\ndevice 32m\nfs ext2@v11\nsetup { create f }\n"
-				    "session a { pwrite f 0 16m }\n"
-				    "session b { truncate f 32m }\n", NULL, NULL);
+	struct trial t = explore_in("scenario t\ndevice 64m\nfs ext2@v11\nsetup { create f }\n"
+				    "session a { pwrite f 0 32m }\n"
+				    "session b { truncate f 48m }\n", NULL, NULL);
 
 	cr_expect(t.v.ok, "%s", t.v.why);
 	cr_expect_eq(t.v.explored->endless.classes, t.v.explored->result.classes);
 	cr_expect_eq(t.v.explored->findings[INV_DEADLOCK].classes, 0);
 	end_trial(&t);
 
-	t = explore_in("scenario t\ndevice 32m\nfs ext2@v11 -p2 expect bug deadlock\n"
+	t = explore_in("scenario t\ndevice 64m\nfs ext2@v11 -p2 expect bug deadlock\n"
 		       "setup { create g; create f; pwrite f 0 4k; mmap m f 0 4k private }\n"
-		       "session a { pwrite g 0 16m }\n"
+		       "session a { pwrite g 0 32m }\n"
 		       "session b { mwrite m 0 8 0x5a }\n"
 		       "session c { step cut { truncate f 0 } step grow { truncate f 4k } }\n",
 		       NULL, NULL);

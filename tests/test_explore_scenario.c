@@ -256,8 +256,8 @@ Test(explore_scenario, setup_fails)
 /* More accesses than any step that ends would make, as far as the explorer knows. */
 Test(explore_scenario, step_that_does_not_end)
 {
-	struct search r = search("scenario t\ndevice 32m\nfs ext2@v11\nsetup { create f }\n"
-				 "session a { pwrite f 0 16m }\n", "all");
+	struct search r = search("scenario t\ndevice 64m\nfs ext2@v11\nsetup { create f }\n"
+				 "session a { pwrite f 0 32m }\n", "all");
 
 	cr_expect_eq(r.x.result.bounded, 1);
 	cr_expect_not(r.x.result.complete);

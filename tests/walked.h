@@ -108,6 +108,8 @@ static inline bool walked_visit(void *ctx, const struct explore_run *run)
 {
 	struct walked *w = ctx;
 
+	if (w->x.stirred)
+		return false;
 	if (run->deadlock)
 		walk_stuck(&w->x, ~0U, run->bounded);
 	else
@@ -195,9 +197,9 @@ static inline struct explore_program walked_program(struct walked *w)
 	};
 }
 
-/* A machine for a variant of a scenario, set up; nothing is explored. */
+/* A machine for a variant of a scenario, set up; nothing is explored. What is calm may be guessed. */
 static inline struct walked *walked_new(const struct scenario *s, const struct variant *v,
-					u32 hidden, bool apart)
+					u32 hidden, bool apart, const struct calm *calm)
 {
 	struct walked *w = calloc(1, sizeof(*w));
 	char why[200];
@@ -205,6 +207,7 @@ static inline struct walked *walked_new(const struct scenario *s, const struct v
 	cr_assert_not_null(w);
 	w->hidden = hidden;
 	w->x.apart = apart;
+	w->x.calm = *calm;
 	w->x.s = s;
 	w->x.v = v;
 	cr_assert_eq(machine_init(&w->x.m, s, v, &soft_mmu, why, sizeof(why)), 0);
@@ -213,19 +216,36 @@ static inline struct walked *walked_new(const struct scenario *s, const struct v
 	return w;
 }
 
-/* walk_all(), perhaps with each access as an event of its own. */
+static inline void walked_free(struct walked *w)
+{
+	walk_tear_down(&w->x);
+	machine_destroy(&w->x.m);
+	free(w->outcomes.members);
+	free(w->classes.members);
+	free(w);
+}
+
+/* walk_all(), perhaps with each access an event of its own; anew where a guess was wrong. */
 static inline struct walked *walk_so(const struct scenario *s, u32 hidden, bool apart,
 				     struct explore_options o)
 {
-	struct walked *w = walked_new(s, s->variants, hidden, apart);
-	struct explore_program p = walked_program(w);
+	struct calm calm = { .guessed = false };
 
-	o.visit = walked_visit;
-	o.ctx = w;
-	o.want_class = true;
-	w->err = explore(&p, &o, &w->result);
-	cr_assert(!w->err || hidden, "explore() returned %d", w->err);
-	return w;
+	for (;;) {
+		struct walked *w = walked_new(s, s->variants, hidden, apart, &calm);
+		struct explore_program p = walked_program(w);
+
+		o.visit = walked_visit;
+		o.ctx = w;
+		o.want_class = true;
+		w->err = explore(&p, &o, &w->result);
+		if (!w->x.stirred) {
+			cr_assert(!w->err || hidden, "explore() returned %d", w->err);
+			return w;
+		}
+		calm = w->x.calm;
+		walked_free(w);
+	}
 }
 
 /**
@@ -240,15 +260,6 @@ static inline struct walked *walk_all(const struct scenario *s, u32 hidden,
 				      struct explore_options o)
 {
 	return walk_so(s, hidden, false, o);
-}
-
-static inline void walked_free(struct walked *w)
-{
-	walk_tear_down(&w->x);
-	machine_destroy(&w->x.m);
-	free(w->outcomes.members);
-	free(w->classes.members);
-	free(w);
 }
 
 #endif

@@ -1,35 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one session does that is nobody else's business, going by the commands that the sessions of
- * a scenario call: data that all of them only read, or only change in ways that commute, and locks
- * that all take shared. It need not be explored who comes first there.
+ * What one session does that is nobody else's business: what it does with objects that no other
+ * session has to do with, or that all of them only read, or locks that all only share. It need not be
+ * explored who comes first there.
+ *
+ * Which objects these are is guessed, from two executions in which the sessions run one after the
+ * other. An object is all that there is of one type and owner, as the extents of a file, or one lock.
  */
 #ifndef DAXSIM_CALM_H
 #define DAXSIM_CALM_H
 
-#include "daxsim/kernel/lock.h"
-#include "daxsim/script/scenario.h"
 #include "daxsim/sim/point.h"
 
-struct calm {
-	u32 locks;	/* enum lock_class, bit each */
-	u32 data;	/* enum obj_type, bit each */
-	u32 changed;	/* of those, what all of them change; the others they read */
+#define CALM_SLOTS 128	/* a power of two */
+
+/* Who may access an object, and how, for all of that to be independent. */
+struct calm_object {
+	u64 key;	/* 0: this slot is free */
+	u8 by;		/* sessions, bit each; 0: it is not calm */
+	u8 kinds;	/* enum point_kind, bit each */
+	u8 loud;	/* kinds that are to be explored nevertheless */
 };
 
-/** calm_in() - what is likely to be calm; a commit for want of room comes as a surprise */
-struct calm calm_in(const struct scenario *s);
+struct calm {
+	bool guessed;		/* false: nobody has looked yet */
+	struct calm_object at[CALM_SLOTS];	/* by hash */
+};
 
-/** calm_data() - whether an object is taken to be */
-static inline bool calm_data(const struct calm *c, u64 object)
+#define CALM_FOLLOWS 256
+
+/* What the two executions show, as far as they have come. */
+struct calm_probe {
+	struct calm *calm;
+	u32 nr_objects;
+	struct calm_object *point;	/* the session's last one was about it; NULL: none */
+	u8 kind;
+	u32 nr_follows;
+	struct {
+		u8 point, kind, also;
+	} follows[CALM_FOLLOWS];	/* what is accessed behind which point, by slot */
+};
+
+/** calm_key() - what is the same for all that counts as one object */
+static inline u64 calm_key(u64 object)
 {
-	return c->data >> obj_type(object) & 1;
+	return obj_type(object) == OBJ_LOCK ? object : object | UINT32_MAX;
 }
 
-/** calm_stirred() - whether an access to such an object shows that it is not */
-static inline bool calm_stirred(const struct calm *c, enum point_kind kind, u64 object)
+/** calm_find() - an object's slot, or the free one where it would be */
+static inline struct calm_object *calm_find(struct calm *c, u64 object)
 {
-	return (kind == P_READ) == (c->changed >> obj_type(object) & 1);
+	u64 key = calm_key(object);
+	u32 i = key * 0x9e3779b97f4a7c15 >> 32;
+
+	while (c->at[i % CALM_SLOTS].key && c->at[i % CALM_SLOTS].key != key)
+		i++;
+	return &c->at[i % CALM_SLOTS];
 }
+
+/** calm_allows() - whether an access shows that an object is as calm as it was taken to be */
+static inline bool calm_allows(const struct calm_object *o, u32 session, enum point_kind kind)
+{
+	return o->by >> session & 1 && o->kinds >> kind & 1;
+}
+
+/** calm_is_loud() - something that is not calm is accessed behind a point about @o, without its own */
+void calm_is_loud(struct calm_object *o, enum point_kind kind);
+
+/** calm_see_start() - the probe goes on with another session */
+void calm_see_start(struct calm_probe *p);
+
+/** calm_see_point() - a session of the probe comes to a point that accesses an object */
+void calm_see_point(struct calm_probe *p, u32 session, enum point_kind kind, u64 object);
+
+/** calm_see_also() - it accesses one more, which was not announced by a point */
+void calm_see_also(struct calm_probe *p, u32 session, enum point_kind kind, u64 object);
+
+/** calm_conclude() - make of all that was seen what p->calm says */
+void calm_conclude(struct calm_probe *p);
 
 #endif

@@ -18,7 +18,9 @@ struct walker {
 	const struct step *step;	/* the one it is in; NULL: it has ended */
 	u64 next_object;		/* what it announced */
 	u8 next_kind;
-	bool silent;			/* its last point was about a lock that is calm */
+	struct calm_object *silent;	/* what its last point was about, if that made no event, */
+	u8 silent_kind;			/* and what it did; or NULL */
+	u32 nr_silent;			/* points that were, in this execution */
 	bool first_event;		/* of its step: a new chunk begins with it */
 	u32 passed;			/* points passed that no chunk counts yet */
 	u32 total;			/* points passed that chunks count, in this execution */
@@ -62,9 +64,8 @@ struct explorer {
 	struct task *helper;		/* runs setup and final commands */
 	const struct cmd *helper_cmds;
 
-	struct calm calm;		/* not explored, unless */
-	bool restless;			/* nothing is taken to be calm */
-	bool stirred;			/* something was that is not: what was found may not be all */
+	struct calm calm;		/* what is not explored; without what turned out not to be calm */
+	bool stirred;			/* something did: what was found may not be all */
 	bool apart;			/* each access is an event, with none that joins it */
 
 	/* The execution at hand. */
@@ -93,6 +94,15 @@ void walk_step(void *data, unsigned int thread, struct explore_event *e);
 
 bool walk_save(void *data, u32 slot);
 void walk_load(void *data, u32 slot);
+
+/** walk_work() - what the task of a walker does: the commands of the step that it is in */
+void walk_work(struct task *t, void *walker);
+
+/** walk_restore() - make the machine again what it was after the setup commands */
+void walk_restore(struct explorer *x);
+
+/** walk_probe() - see what sessions have to do with each other: fill in x->calm */
+void walk_probe(struct explorer *x);
 
 /** walk_tear_down() - undo walk_set_up(), if it succeeded, and what executions left */
 void walk_tear_down(struct explorer *x);

@@ -304,10 +304,10 @@ void exploration_free(struct exploration *x)
 	memset(x, 0, sizeof(*x));
 }
 
-/* explore_scenario(), or -EAGAIN: something was taken to be calm that is not. */
+/* explore_scenario(), or -EAGAIN: something was taken to be calm that is not, and no longer is. */
 static int explore_once(const struct scenario *s, const struct variant *v,
 			const struct explore_request *how, const struct explore_limits *limits,
-			bool restless, struct exploration *out)
+			struct calm *calm, struct exploration *out)
 {
 	struct explorer *x = calloc(1, sizeof(*x));
 	struct explore_program program = {
@@ -326,7 +326,7 @@ static int explore_once(const struct scenario *s, const struct variant *v,
 	x->s = s;
 	x->v = v;
 	x->out = out;
-	x->restless = restless;
+	x->calm = *calm;
 	x->limits = *limits;
 	if (!x->limits.executions)
 		x->limits.executions = EXPLORE_BUDGET;
@@ -349,6 +349,7 @@ static int explore_once(const struct scenario *s, const struct variant *v,
 	if (lockdep)
 		out->lock_report = lockdep_take_report(lockdep);
 	memcpy(out->reached, x->reached, sizeof(out->reached));
+	*calm = x->calm;
 	if (x->stirred)
 		err = -EAGAIN;
 	if (err >= 0 && !x->no_memory)
@@ -370,17 +371,22 @@ fail:
 	return err;
 }
 
+#define MAX_GUESSES 8	/* at what is calm */
+
 int explore_scenario(const struct scenario *s, const struct variant *v,
 		     const struct explore_request *how, const struct explore_limits *limits,
 		     struct exploration *out)
 {
-	int err = explore_once(s, v, how, limits, false, out);
-	double seconds = out->seconds;
+	struct calm calm = { .guessed = limits->restless };
+	double seconds = 0;
+	int err;
 
-	if (err != -EAGAIN)
-		return err;
-	exploration_free(out);
-	err = explore_once(s, v, how, limits, true, out);
+	for (int i = 0; (err = explore_once(s, v, how, limits, &calm, out)) == -EAGAIN; i++) {
+		seconds += out->seconds;
+		exploration_free(out);
+		if (i == MAX_GUESSES)
+			calm = (struct calm){ .guessed = true };
+	}
 	out->seconds += seconds;
 	return err;
 }

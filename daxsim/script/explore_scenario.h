@@ -31,6 +31,7 @@ struct explore_finding {
 struct explore_limits {
 	u64 executions;		/* of one strategy; 0: EXPLORE_BUDGET */
 	bool outcomes;		/* tell distinct ends apart; costs time in proportion to what files hold */
+	bool restless;		/* explore also what is nobody else's business */
 	FILE *progress;		/* where a line about progress goes; NULL: nowhere */
 	const volatile sig_atomic_t *interrupted;	/* may be NULL */
 	/*

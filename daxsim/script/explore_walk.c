@@ -6,6 +6,8 @@
 #include "daxsim/script/explore_private.h"
 #include "daxsim/sim/check.h"
 
+#define MAX_SILENT 1024		/* points of a session that make no event, in one execution */
+
 static void run_commands(struct explorer *x, const struct cmd *cmd)
 {
 	for (; cmd; cmd = cmd->next) {
@@ -30,7 +32,7 @@ static void run_commands(struct explorer *x, const struct cmd *cmd)
 	}
 }
 
-static void walker_work(struct task *t, void *arg)
+void walk_work(struct task *t, void *arg)
 {
 	struct walker *w = arg;
 
@@ -115,15 +117,40 @@ static bool joins(const struct explore_event *e, u8 kind)
 	}
 }
 
-/* Whether a session is at a lock that all share. If somebody does not, explore it in earnest. */
-static bool passes_calm_lock(struct explorer *x, const struct task *t, enum point_kind kind)
+/* An object, if it is taken to be nobody else's business. */
+static struct calm_object *calm_object(struct explorer *x, u64 object)
 {
-	if (x->apart || !t->at_lock || !(x->calm.locks >> t->at_lock->class & 1))
-		return false;
-	if (kind != P_LOCK && (kind == P_UNLOCK || !lock_conflicts(t->at_lock, t->at_mode)))
-		return true;
+	struct calm_object *o = calm_find(&x->calm, object);
+
+	return o->by && !x->apart ? o : NULL;
+}
+
+/* It is somebody's: what was found so far counts no more, and next time it is explored. */
+static void stir(struct explorer *x, struct calm_object *o)
+{
+	o->by = 0;
 	x->stirred = true;
-	return false;
+}
+
+/* What a point is about, if it need not be an event. */
+static struct calm_object *pass_silently(struct explorer *x, struct walker *w, const struct task *t,
+					 enum point_kind kind, u64 object)
+{
+	struct calm_object *o = calm_object(x, object);
+
+	if (!o)
+		return NULL;
+	if (!calm_allows(o, w->session->index, kind) ||
+	    (t->at_lock && kind != P_UNLOCK && lock_conflicts(t->at_lock, t->at_mode))) {
+		stir(x, o);
+		return NULL;
+	}
+	/* A session that never ends has to come to an event now and then. */
+	if (o->loud >> kind & 1 || w->nr_silent == MAX_SILENT)
+		return NULL;
+	w->nr_silent++;
+	w->silent_kind = kind;
+	return o;
 }
 
 /* Every access is an event: stop before it, unless the explorer wants the same session to go on. */
@@ -140,7 +167,7 @@ static bool stop_at_access(void *data, struct task *t, enum point_id id, enum po
 		w->passed++;
 		return false;
 	}
-	w->silent = passes_calm_lock(x, t, kind);
+	w->silent = pass_silently(x, w, t, kind, object);
 	if (w->silent) {
 		w->passed++;
 		return false;
@@ -174,7 +201,7 @@ static void advance(struct explorer *x, struct walker *w)
 			x->unfinished &= ~(1U << w->session->index);
 			return;
 		}
-		sched_start(w->task, walker_work, w);
+		sched_start(w->task, walk_work, w);
 	}
 }
 
@@ -182,13 +209,18 @@ static void advance(struct explorer *x, struct walker *w)
 static void note_access(void *data, enum point_kind kind, u64 object)
 {
 	struct explorer *x = data;
+	struct walker *w = &x->walkers[current->id - 1];
+	struct calm_object *o = calm_object(x, object);
 
-	if (calm_data(&x->calm, object)) {
-		x->stirred |= calm_stirred(&x->calm, kind, object);
+	if (o && calm_allows(o, w->session->index, kind))
 		return;
+	if (o)
+		stir(x, o);
+	/* It is part of the last point; if that made no event, others may have come in there. */
+	if (w->silent) {
+		calm_is_loud(w->silent, w->silent_kind);
+		x->stirred = true;
 	}
-	/* It is part of the last point; if that was left out, others may have come in there. */
-	x->stirred |= x->walkers[current->id - 1].silent;
 	if (x->doing)
 		explore_add(&x->event, object, explore_kind(current, kind));
 }
@@ -253,18 +285,24 @@ static void copy_names(struct machine *to, const struct machine *from)
 	memcpy(to->counted, from->counted, sizeof(from->counted));
 }
 
+void walk_restore(struct explorer *x)
+{
+	snapshot_restore(&x->snapshot);
+	copy_names(&x->m, &x->names);
+}
+
 /*
  * Each session runs up to its first event, one after the other. That is before all others and in
  * no event, so nothing may be found out there that others can change, and nothing done that they
  * can see: system calls begin by taking locks; a name is looked up where others do not bind or
  * drop it, else behind a point; what is mapped at an address is looked up again behind the point.
+ * Points it passes silently are about what others have nothing to do with.
  */
 void walk_reset(void *data)
 {
 	struct explorer *x = data;
 
-	snapshot_restore(&x->snapshot);
-	copy_names(&x->m, &x->names);
+	walk_restore(x);
 	x->chunks.nr = 0;
 	x->seen = 0;
 	x->mismatch[0] = '\0';
@@ -275,12 +313,13 @@ void walk_reset(void *data)
 		struct walker *w = &x->walkers[i];
 
 		w->step = w->session->steps;
-		w->passed = w->total = w->asked = 0;
+		w->passed = w->total = w->asked = w->nr_silent = 0;
+		w->silent = NULL;
 		w->first_event = true;
 		if (!w->step)
 			continue;
 		x->unfinished |= 1U << i;
-		sched_start(w->task, walker_work, w);
+		sched_start(w->task, walk_work, w);
 		advance(x, w);
 	}
 }
@@ -372,14 +411,16 @@ bool walk_set_up(struct explorer *x)
 	}
 	if (!x->helper)
 		return false;
-	if (!x->restless)
-		x->calm = calm_in(x->s);
 	x->m.sim.sched.hold_data = x;
 	x->judging = true;
 	if (!walk_helper(x, x->s->setup) || !x->matched)
 		return false;
 	copy_names(&x->names, &x->m);
-	return !snapshot_take(&x->snapshot, &x->m.sim);
+	if (snapshot_take(&x->snapshot, &x->m.sim))
+		return false;
+	if (!x->calm.guessed)
+		walk_probe(x);
+	return true;
 }
 
 /*

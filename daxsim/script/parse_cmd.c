@@ -326,8 +326,6 @@ struct cmd *parse_cmd(struct parser *p)
 		parse_arg(p, c, signatures[verb][i]);
 	c->text = fold(p, start);
 	note_variables(p, c);
-	if (p->session)
-		p->s->verbs |= BIT(verb);
 	parse_result(p, c);
 	if (!at_end(p))
 		fail_expected(p, c->result ? "'or' or the end of the command" :

@@ -261,7 +261,6 @@ struct scenario {
 	struct cmd *setup;
 	struct session *sessions;
 	u32 nr_sessions;
-	u64 verbs;		/* bit per verb that a session uses */
 	struct schedule *schedules;	/* none: the sessions run one after the other */
 	struct explore_request explore;
 	struct final *finals;
