@@ -154,7 +154,7 @@ static int search(struct explorer *x, const struct explore_program *program,
 		.interrupted = x->limits.interrupted, .ahead = ahead.free ? &ahead : NULL,
 	};
 	struct explore_result *r = &x->out->result;
-	u64 before = r->executions;
+	u64 executions = r->executions, classes = r->classes;
 	bool too_many;
 	int err;
 
@@ -168,7 +168,8 @@ static int search(struct explorer *x, const struct explore_program *program,
 	if (x->limits.progress)
 		fputs("\r\033[K", x->limits.progress);
 	too_many = !r->complete && r->executions >= x->limits.executions;
-	r->executions += before;
+	r->executions += executions;
+	r->classes += classes;
 	return err ? err : !too_many;
 }
 

@@ -60,7 +60,8 @@ struct explore_outcome {
 };
 
 struct exploration {
-	struct explore_result result;	/* of the last strategy; executions of all */
+	/* Of the last strategy; classes and executions of all, each of which counts anew. */
+	struct explore_result result;
 	struct explore_finding findings[NR_INVARIANTS];
 	struct explore_finding mismatch;	/* a command came to something else */
 	struct explore_finding endless;	/* a session was stopped after EXPLORE_MAX_EVENTS accesses */
