@@ -118,7 +118,7 @@ static bool joins(const struct explore_event *e, u8 kind)
 }
 
 /* An object, if it is taken to be nobody else's business. */
-static struct calm_object *calm_object(struct explorer *x, u64 object)
+static always_inline struct calm_object *calm_object(struct explorer *x, u64 object)
 {
 	struct calm_object *o = calm_find(&x->calm, object);
 
