@@ -72,7 +72,7 @@ static u8 commuting(const struct calm_object *o)
 		if (!(o->kinds & ~sets[i]))
 			return sets[i];
 	/* Each session adds to it. */
-	return obj_type(o->key) == OBJ_MTIME && o->kinds == BIT(P_WRITE) ? o->kinds : 0;
+	return o->key >> 24 == OBJ_MTIME && o->kinds == BIT(P_WRITE) ? o->kinds : 0;
 }
 
 /* Nobody knows what others will do with an object that only one session had to do with. */

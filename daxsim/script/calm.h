@@ -16,7 +16,7 @@
 
 /* Who may access an object, and how, for all of that to be independent. */
 struct calm_object {
-	u64 key;	/* 0: this slot is free */
+	u32 key;	/* 0: this slot is free */
 	u8 by;		/* sessions, bit each; 0: it is not calm */
 	u8 kinds;	/* enum point_kind, bit each */
 	u8 loud;	/* kinds that are to be explored nevertheless */
@@ -41,17 +41,18 @@ struct calm_probe {
 	} follows[CALM_FOLLOWS];	/* what is accessed behind which point, by slot */
 };
 
-/** calm_key() - what is the same for all that counts as one object */
-static inline u64 calm_key(u64 object)
+/** calm_key() - what is the same for all that counts as one object; others may have it, too */
+static inline u32 calm_key(u64 object)
 {
-	return obj_type(object) == OBJ_LOCK ? object : object | UINT32_MAX;
+	u32 type_and_owner = object >> 32;
+
+	return obj_type(object) == OBJ_LOCK ? type_and_owner + obj_index(object) : type_and_owner;
 }
 
 /** calm_find() - an object's slot, or the free one where it would be */
 static inline struct calm_object *calm_find(struct calm *c, u64 object)
 {
-	u64 key = calm_key(object);
-	u32 i = key * 0x9e3779b97f4a7c15 >> 32;
+	u32 key = calm_key(object), i = key * 0x9e3779b1U >> 16;
 
 	while (c->at[i % CALM_SLOTS].key && c->at[i % CALM_SLOTS].key != key)
 		i++;
