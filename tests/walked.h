@@ -213,6 +213,8 @@ static inline struct walked *walked_new(const struct scenario *s, const struct v
 	cr_assert_eq(machine_init(&w->x.m, s, v, &soft_mmu, why, sizeof(why)), 0);
 	cr_assert_eq(check_create(&w->x.m.sim, s->ignored, walked_note, w), 0);
 	cr_assert(walk_set_up(&w->x), "%s", w->x.mismatch);
+	if (!calm->guessed)
+		walk_probe(&w->x);
 	return w;
 }
 

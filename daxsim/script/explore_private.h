@@ -101,7 +101,7 @@ void walk_work(struct task *t, void *walker);
 /** walk_restore() - make the machine again what it was after the setup commands */
 void walk_restore(struct explorer *x);
 
-/** walk_probe() - see what sessions have to do with each other: fill in x->calm */
+/** walk_probe() - see what sessions have to do with each other, and make x->calm of it */
 void walk_probe(struct explorer *x);
 
 /** walk_tear_down() - undo walk_set_up(), if it succeeded, and what executions left */

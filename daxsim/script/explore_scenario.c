@@ -163,6 +163,8 @@ static int search(struct explorer *x, const struct explore_program *program,
 	/* Bounds count preemptions, and to be made to wait for a lock is none: that may save one. */
 	x->apart = how->strategy != EXPLORE_DPOR;
 	x->estimated = false;
+	if (!x->apart && !x->calm.guessed)
+		walk_probe(x);
 	err = explore(program, &o, r);
 	x->out->seconds += explore_seconds() - x->begun;
 	if (x->limits.progress)

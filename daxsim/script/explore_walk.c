@@ -416,11 +416,7 @@ bool walk_set_up(struct explorer *x)
 	if (!walk_helper(x, x->s->setup) || !x->matched)
 		return false;
 	copy_names(&x->names, &x->m);
-	if (snapshot_take(&x->snapshot, &x->m.sim))
-		return false;
-	if (!x->calm.guessed)
-		walk_probe(x);
-	return true;
+	return !snapshot_take(&x->snapshot, &x->m.sim);
 }
 
 /*

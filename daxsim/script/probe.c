@@ -47,8 +47,11 @@ void walk_probe(struct explorer *x)
 	u32 nr = x->s->nr_sessions;
 	struct sched *sched = &x->m.sim.sched;
 	const struct sched was = *sched;
+	struct lockdep *lockdep = x->m.sim.lockdep;
 	struct probe p = { .x = x, .seen.calm = &x->calm };
 
+	/* Where locks are taken in a wrong order, an execution that counts has to show it first. */
+	x->m.sim.lockdep = NULL;
 	sched->hold = look;
 	sched->note = look_besides;
 	sched->hold_data = &p;
@@ -58,6 +61,7 @@ void walk_probe(struct explorer *x)
 	for (u32 i = nr; i--;)
 		run_session(&p, i);
 	calm_conclude(&p.seen);
+	x->m.sim.lockdep = lockdep;
 	sched->hold = was.hold;
 	sched->note = was.note;
 	sched->hold_data = was.hold_data;
