@@ -26,35 +26,13 @@ static void end(struct exploration *x)
 	free(x);
 }
 
-/* How many guesses it takes. */
-static u32 guesses(const struct scenario *s)
-{
-	struct calm calm = { .guessed = false };
-	u32 nr = 0;
-	bool wrong;
-
-	do {
-		struct walked *w = walked_new(s, s->variants, 0, false, &calm);
-		struct explore_program p = walked_program(w);
-		const struct explore_options o = {
-			.strategy = EXPLORE_DPOR, .visit = walked_visit, .ctx = w,
-		};
-
-		explore(&p, &o, &w->result);
-		wrong = w->x.stirred;
-		calm = w->x.calm;
-		nr++;
-		walked_free(w);
-	} while (wrong);
-	return nr;
-}
-
 /* Returns how many guesses it took, and sets @saved to how many events that saved. */
 static u32 expect_same(const char *text, s64 *saved)
 {
 	struct scenario *s = parse_text(text);
 	struct exploration *calm = explore_all(s, false), *restless = explore_all(s, true);
-	u32 nr = guesses(s);
+	struct walked *w = walk_all(s, 0, (struct explore_options){ .strategy = EXPLORE_DPOR });
+	u32 nr = w->guesses;
 
 	cr_expect_eq(calm->result.classes, restless->result.classes, "%s: %llu, %llu classes", text,
 		     (unsigned long long)calm->result.classes,
@@ -67,6 +45,7 @@ static u32 expect_same(const char *text, s64 *saved)
 	*saved = restless->result.steps - calm->result.steps;
 	end(calm);
 	end(restless);
+	walked_free(w);
 	scenario_free(s);
 	return nr;
 }

@@ -19,7 +19,9 @@ enum { OTHER, FAULT, MORE, TRUNC };
 /* A machine to try schedules on; no execution of it is looked at. */
 static struct walked *ready(struct scenario *s)
 {
-	return walk_so(s, 0, true, (struct explore_options){ .strategy = EXPLORE_PREEMPT });
+	static const struct calm nothing = { .guessed = true };
+
+	return walked_new(s, s->variants, 0, true, &nothing);
 }
 
 static struct explore_finding finding(const struct chunk *chunks, u32 nr, u32 preemptions)

@@ -65,6 +65,7 @@ struct walked {
 	struct u64_set classes;		/* hashes of happens-before graphs */
 	u64 findings;			/* seen in any execution, bit per invariant */
 	u64 noted;			/* sum of hashes of all violations so far */
+	u32 guesses;			/* at what is calm, the last of which was right */
 	struct explore_result result;
 	int err;			/* what explore() returned */
 	explore_done *done;		/* of the run at hand */
@@ -213,7 +214,7 @@ static inline struct walked *walked_new(const struct scenario *s, const struct v
 	cr_assert_eq(machine_init(&w->x.m, s, v, &soft_mmu, why, sizeof(why)), 0);
 	cr_assert_eq(check_create(&w->x.m.sim, s->ignored, walked_note, w), 0);
 	cr_assert(walk_set_up(&w->x), "%s", w->x.mismatch);
-	if (!calm->guessed)
+	if (!apart && !calm->guessed)
 		walk_probe(&w->x);
 	return w;
 }
@@ -233,7 +234,7 @@ static inline struct walked *walk_so(const struct scenario *s, u32 hidden, bool 
 {
 	struct calm calm = { .guessed = false };
 
-	for (;;) {
+	for (u32 guesses = 1;; guesses++) {
 		struct walked *w = walked_new(s, s->variants, hidden, apart, &calm);
 		struct explore_program p = walked_program(w);
 
@@ -243,6 +244,7 @@ static inline struct walked *walk_so(const struct scenario *s, u32 hidden, bool 
 		w->err = explore(&p, &o, &w->result);
 		if (!w->x.stirred) {
 			cr_assert(!w->err || hidden, "explore() returned %d", w->err);
+			w->guesses = guesses;
 			return w;
 		}
 		calm = w->x.calm;

@@ -95,6 +95,12 @@ void walk_step(void *data, unsigned int thread, struct explore_event *e);
 bool walk_save(void *data, u32 slot);
 void walk_load(void *data, u32 slot);
 
+/** walk_must_wait() - whether a session that is at a point of this kind could not go on now */
+static inline bool walk_must_wait(const struct task *t, enum point_kind kind)
+{
+	return t->at_lock && kind != P_UNLOCK && lock_conflicts(t->at_lock, t->at_mode);
+}
+
 /** walk_work() - what the task of a walker does: the commands of the step that it is in */
 void walk_work(struct task *t, void *walker);
 

@@ -140,8 +140,7 @@ static struct calm_object *pass_silently(struct explorer *x, struct walker *w, c
 
 	if (!o)
 		return NULL;
-	if (!calm_allows(o, w->session->index, kind) ||
-	    (t->at_lock && kind != P_UNLOCK && lock_conflicts(t->at_lock, t->at_mode))) {
+	if (!calm_allows(o, w->session->index, kind) || walk_must_wait(t, kind)) {
 		stir(x, o);
 		return NULL;
 	}

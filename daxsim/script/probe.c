@@ -20,7 +20,7 @@ static bool look(void *data, struct task *t, enum point_id id, enum point_kind k
 	if (kind == P_MARK)
 		return false;
 	calm_see_point(&p->seen, t->id - 1, kind, object);
-	return t->at_lock && kind != P_UNLOCK && lock_conflicts(t->at_lock, t->at_mode);
+	return walk_must_wait(t, kind);
 }
 
 static void look_besides(void *data, enum point_kind kind, u64 object)
